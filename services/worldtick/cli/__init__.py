@@ -1,0 +1,1 @@
+"""The worldtick command: settings, catalogue of services, and the verbs."""

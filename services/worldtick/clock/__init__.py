@@ -1,0 +1,1 @@
+"""World time, calendar, slots and firings, as pure functions."""

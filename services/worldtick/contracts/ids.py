@@ -1,0 +1,51 @@
+"""Identities that are derived, never drawn: ticks, events, home partitions.
+Lives here: UUIDv5 in bulk and Kafka's murmur2. Not here: anything random."""
+
+from hashlib import sha1
+from uuid import UUID
+
+NAMESPACE = UUID("6f0b0c3e-5c7e-5b1e-9d52-0a54d5b7a5c1")  # worldtick's own; never change it
+
+
+def uuid5_text(namespace: bytes, name: bytes) -> str:
+    """UUIDv5 as text, equal to str(uuid.uuid5(...)) without building a UUID object."""
+    raw = bytearray(sha1(namespace + name, usedforsecurity=False).digest()[:16])
+    raw[6] = (raw[6] & 0x0F) | 0x50
+    raw[8] = (raw[8] & 0x3F) | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def tick_id(world: str, kind: str, slot_us: int) -> str:
+    """The id of a world's tick of one kind at one slot (world time, us)."""
+    return uuid5_text(NAMESPACE.bytes, f"tick/{world}/{kind}/{slot_us}".encode())
+
+
+def ring_id(tick: str, topic: str) -> str:
+    """The event id of a tick's record on one topic."""
+    return uuid5_text(UUID(tick).bytes, f"ring/{topic}".encode())
+
+
+def event_id(tick: str, service: str, slice_no: int, ordinal: int) -> str:
+    """The id of the ordinal-th event that a slice of a service said in a tick."""
+    return uuid5_text(bytes.fromhex(tick.replace("-", "")), f"{service}/{slice_no}/{ordinal}".encode())
+
+
+def murmur2(data: bytes) -> int:
+    """Kafka's murmur2 (org.apache.kafka.common.utils.Utils), as a non-negative int32."""
+    length, mask = len(data), 0xFFFFFFFF
+    h = 0x9747B28C ^ length
+    whole = length - length % 4
+    for at in range(0, whole, 4):
+        k = int.from_bytes(data[at : at + 4], "little") * 0x5BD1E995 & mask
+        k = (k ^ k >> 24) * 0x5BD1E995 & mask
+        h = (h * 0x5BD1E995 & mask) ^ k
+    if length % 4:
+        h = (h ^ int.from_bytes(data[whole:], "little")) * 0x5BD1E995 & mask
+    h = (h ^ h >> 13) * 0x5BD1E995 & mask
+    return (h ^ h >> 15) & 0x7FFFFFFF
+
+
+def home_partition(key: str, partitions: int) -> int:
+    """The partition on which rings with this key count: that of Kafka's default partitioner."""
+    return murmur2(key.encode()) % partitions

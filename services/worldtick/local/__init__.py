@@ -1,0 +1,1 @@
+"""A Kafka broker and a PostgreSQL on this machine, without Docker."""

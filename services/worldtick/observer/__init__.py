@@ -1,0 +1,1 @@
+"""What happened, as a projection: completion, accounts, lag, market figures."""

@@ -1,0 +1,1 @@
+"""Decides which boundaries are due, seals ticks and publishes them."""
