@@ -1,0 +1,62 @@
+"""Exactly-once: how fast, and how soon, a count-and-sum service turns ticks into events.
+
+Question: 1000 worlds x 200 pre-sealed hourly ticks, one record in and one event out each: records a second from a backlog,
+and milliseconds for a lone tick at an idle service, produced to read_committed.
+Rivals: a bare confluent-kafka transactional loop with the standard library's json (totals in memory: the bound, not a
+product), Kafka Streams exactly_once_v2 (Java, two threads), Quix Streams exactly-once. They run interleaved, on one broker,
+with the settings that were fastest for each; race.py says how the clock runs; rings.py proves every output.
+Not asked: many brokers, replication, recovery time, start-up time. Broker, reader and contestant share this machine's cores."""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from benchmarks.figures import Figure, Place, from_runs
+from benchmarks.peers import kafka_streams
+from benchmarks.race import FULL, SMOKE, Contestant, Course, Result, race
+
+CACHE = Path.home() / ".cache" / "worldtick"
+
+
+def measure(place: Place) -> list[Figure]:
+    """Race everybody `place.runs` times, interleaved; in smoke once, Python contestants only."""
+    load = SMOKE if place.smoke else FULL
+    results: dict[str, list[Result]] = {}
+    for run in range(1 if place.smoke else place.runs):
+        for contestant in contestants(place):
+            prefix = f"bench{time.time_ns() // 1_000_000}-{contestant.name}."
+            scratch = place.scratch / prefix
+            scratch.mkdir(parents=True)
+            result = race(contestant, Course(place.kafka, place.database_url, prefix, load, scratch))
+            results.setdefault(contestant.name, []).append(result)
+            place.say(
+                f"  {contestant.name} run {run + 1}: {result.records_per_s:,.0f} records/s, "
+                f"lone p50 {statistics.median(result.lone_ms):.1f} ms, digest {result.digest}"
+            )
+    return figures(results)
+
+
+def contestants(place: Place) -> list[Contestant]:
+    """Who can race here."""
+    racing = [Contestant("bare_loop", partial(_python, "bare_loop")), Contestant("quix", partial(_python, "quix_streams"))]
+    if not place.smoke and kafka_streams.available():
+        racing.append(Contestant("kafka_streams", lambda course: [kafka_streams.command(course.arguments(), CACHE)]))
+    return racing
+
+
+def _python(peer: str, course: Course) -> Sequence[Sequence[str]]:
+    return [[sys.executable, "-m", f"benchmarks.peers.{peer}", json.dumps(course.arguments())]]
+
+
+def figures(results: dict[str, list[Result]]) -> list[Figure]:
+    """Medians over the runs; a lone record's median is over all of a contestant's lone records."""
+    found = []
+    for name, runs in results.items():
+        found.append(from_runs(f"exactly_once_{name}_per_s", "records/s", [run.records_per_s for run in runs]))
+        lone = [statistics.median(run.lone_ms) for run in runs]
+        found.append(from_runs(f"lone_tick_{name}_p50_ms", "ms", lone))
+    return found
