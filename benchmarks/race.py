@@ -1,24 +1,24 @@
 """One race: a contestant, a backlog that it may not see yet, and a clock outside it.
 
-The clock is the same for everybody and never sees a process or a JVM start. The worlds' first ticks are rung openly; the
-backlog is written in a Kafka transaction that stays open. The contestant starts, joins its group and works off the first
-ticks. Once all of their outputs are visible to a read_committed reader, the transaction is committed: that is 0. The clock
-stops when the reader has the last output. Then the same process is left idle, and lone ticks are rung one at a time,
-each after the last one's output was seen: produced (acks=all) to visible at the reader.
+The clock is the same for everybody and never sees a process or a JVM start. The worlds' first ticks are rung
+openly; the backlog is written in a Kafka transaction that stays open. The contestant starts, joins its group
+and works off the first ticks. Once all of their outputs are visible to a read_committed reader, the transaction
+is committed: that is 0. The clock stops when the reader has the last output. Then the same process is left
+idle, and lone ticks are rung one at a time, each after the last one's output was seen: produced (acks=all) to
+visible at the reader.
 
 Lives here: topics, backlog, reader, both clocks, the contestant's process. Not here: who races, what it proves."""
 
-import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from benchmarks.rings import prove, ring, rings, world_names
@@ -48,7 +48,7 @@ class Load:
         return self.warm_ticks + self.ticks
 
 
-FULL = Load(worlds=1000, warm_ticks=20, ticks=200, lone_ticks=100)
+FULL = Load(worlds=1000, warm_ticks=20, ticks=200, lone_ticks=60)
 SMOKE = Load(worlds=20, warm_ticks=2, ticks=10, lone_ticks=3)
 
 
@@ -72,7 +72,7 @@ class Course:
         """The topic of what it says."""
         return f"{self.prefix}simulation.event"
 
-    def arguments(self) -> dict[str, str]:
+    def arguments(self) -> dict[str, Any]:
         """What a peer's process is told."""
         return {
             "bootstrap": self.bootstrap,
@@ -183,7 +183,12 @@ def _backlog(course: Course) -> Producer:
     _produce(warm, course.input, rings(names, 1, load.warm_ticks))
     backlog = Producer(
         shared
-        | {"transactional.id": f"{course.prefix}backlog", "transaction.timeout.ms": 600_000, "retry.backoff.ms": 2}
+        | {
+            "transactional.id": f"{course.prefix}backlog",
+            "log_level": 4,
+            "transaction.timeout.ms": 600_000,
+            "retry.backoff.ms": 2,
+        }
     )
     backlog.init_transactions()
     backlog.begin_transaction()
@@ -244,9 +249,7 @@ def _processes(contestant: Contestant, course: Course) -> Iterator[Callable[[], 
     """Its processes, output to a log in scratch; yields a function that raises if one has ended."""
     log_path = course.scratch / "contestant.log"
     with log_path.open("wb") as log:
-        running = [
-            subprocess.Popen(command, stdout=log, stderr=log) for command in contestant.commands(course)
-        ]
+        running = [subprocess.Popen(command, stdout=log, stderr=log) for command in contestant.commands(course)]
 
         def alive() -> None:
             for process in running:

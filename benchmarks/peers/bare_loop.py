@@ -1,7 +1,7 @@
 """Peer: a bare confluent-kafka transactional loop with the standard library's json, totals in memory.
 
-Lives here: consume a batch, count and sum, one Kafka transaction. Not here: durable totals, a ledger, recovery: it has none,
-so it is the bound of what Python and this broker can do, not a product."""
+Lives here: consume a batch, count and sum, one Kafka transaction. Not here: durable totals, a ledger, recovery:
+it has none, so it is the bound of what Python and this broker can do, not a product."""
 
 import json
 import sys

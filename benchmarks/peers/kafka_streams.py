@@ -47,7 +47,9 @@ def build(cache: Path) -> Path:
             ["mvn", "-q", "-B", *goals], cwd=home, capture_output=True, text=True, check=False, timeout=BUILD_S_MAX
         )
         if done.returncode:
-            raise RuntimeError(f"Maven could not build the Kafka Streams peer:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+            raise RuntimeError(
+                f"Maven could not build the Kafka Streams peer:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+            )
         (home / "complete").touch()
     return home / "target"
 

@@ -1,6 +1,7 @@
 """Peer: Quix Streams, processing_guarantee="exactly-once", count and sum in its RocksDB state with a changelog.
 
-Lives here: the topology and the settings that were fastest for it. Not here: anything that the bare loop's event() says."""
+Lives here: the topology and the settings that were fastest for it. Not here: anything that the bare loop's
+event() says."""
 
 import json
 import sys
@@ -24,7 +25,7 @@ def main() -> None:
         processing_guarantee="exactly-once",
         commit_interval=course.get("commit_interval_s", COMMIT_INTERVAL_S),
         commit_every=course.get("commit_every", COMMIT_EVERY),
-        consumer_poll_timeout=0.01,  # with its default (1 s) a lone record's commit waits for the poll: 1 s instead of 0.1
+        consumer_poll_timeout=0.01,  # with its default (1) a lone record's commit waits 1 s for the poll
         state_dir=course["scratch"],
         producer_extra_config={"retry.backoff.ms": 2},  # the same help that the bare loop has
         consumer_extra_config={"isolation.level": "read_committed"},
@@ -32,7 +33,7 @@ def main() -> None:
         loglevel="WARNING",
     )
 
-    def step(record: dict[str, Any], state: State) -> dict[str, Any]:
+    def step(record: dict[str, Any], state: State[Any, Any]) -> dict[str, Any]:
         tick = record["data"]
         count, total = state.get("totals", (0, 0))
         count, total = count + 1, total + tick["seq"]

@@ -36,6 +36,8 @@ public final class CountAndSum {
         config.put(StreamsConfig.STATE_DIR_CONFIG, args[4]);
         config.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, Integer.parseInt(args[5]));
         config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, Long.parseLong(args[6]));
+        // With its default (100) an idle thread looks at the commit interval only when its poll ends: 109 ms a lone record.
+        config.put(StreamsConfig.POLL_MS_CONFIG, 10L);
         config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
         config.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
         config.put(StreamsConfig.DEFAULT_KEY_SERDE_CLASS_CONFIG, Serdes.ByteArraySerde.class);
