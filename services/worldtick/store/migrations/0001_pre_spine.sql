@@ -29,6 +29,7 @@ create table clock (
     facts            text not null check (facts in ('lag', 'latest')),
     lag_ticks        integer not null default 1 check (lag_ticks > 0),
     now_us           bigint not null default 0,
+    daily_us         bigint not null default 0,  -- slot of the latest daily tick: midnight's is owed while now_us is a later midnight
     seq              bigint not null default 0,
     hourly_seq       bigint not null default 0,
     daily_seq        bigint not null default 0,
