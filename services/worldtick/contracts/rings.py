@@ -1,0 +1,94 @@
+"""Rings: reading what a tick record says, fast, and telling a pasted tick from garbage.
+Lives here: the few fields that a worker needs. Not here: whole records (codec), what a paste means (control)."""
+
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import ValidationError
+
+from worldtick.contracts.codec import AVRO_MARKS, decode, from_avro, json_fault, readable
+from worldtick.contracts.envelope import INT64_MAX
+from worldtick.contracts.errors import Unreadable
+from worldtick.contracts.schema_registry import SchemaRegistry
+from worldtick.contracts.sealed import Kind
+from worldtick.contracts.ticks import PastedTick
+
+_KINDS: dict[str, Kind] = {"step": "step", "hourly": "hourly", "daily": "daily"}
+_Ordinal = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
+_Text = Annotated[str, msgspec.Meta(max_length=255)]
+
+
+class Unsealed(Unreadable):
+    """A tick that someone pasted: services pass it by; control seals it or says why not."""
+
+
+class Ring(msgspec.Struct, frozen=True, gc=False):
+    """That a world is sealed up to seq. A worker reads the tick itself from the table."""
+
+    world: str
+    seq: int
+    kind_seq: int
+    tick_id: str
+    kind: Kind
+
+
+class _Data(msgspec.Struct, gc=False):
+    tick_id: _Text | None = None
+    tick_type: _Text | None = None
+    world: _Text | None = None
+    seq: _Ordinal | None = None
+    kind_seq: _Ordinal | None = None
+
+
+class _Record(msgspec.Struct, gc=False):
+    data: _Data
+
+
+_json = msgspec.json.Decoder(_Record)
+
+
+def decode_ring(value: bytes | None, registry: SchemaRegistry | None = None) -> Ring:
+    """What a sealed tick record says; any of the three formats.
+
+    Raises Unsealed for a readable record without world, seq or kind_seq; else Unreadable, with codec.decode's reasons
+    or wrong_schema; Unavailable if the schema registry is away.
+    """
+    value = readable(value)
+    if value.startswith(AVRO_MARKS):
+        data = _from_avro(value, registry)
+    else:
+        data = _from_json(value)
+    if data.world is None or data.seq is None or data.kind_seq is None:
+        raise Unsealed("unsealed", "the tick has no world, seq and kind_seq: it was pasted, not sealed")
+    kind = _KINDS.get(data.tick_type or "")
+    if kind is None or data.tick_id is None:
+        raise Unreadable("wrong_schema", f"tick_type {data.tick_type!r} is no kind of tick, or tick_id is absent")
+    return Ring(data.world, data.seq, data.kind_seq, data.tick_id, kind)
+
+
+def _from_json(value: bytes) -> _Data:
+    try:
+        return _json.decode(value).data
+    except msgspec.ValidationError as wrong:
+        if not value.lstrip().startswith(b"{"):
+            decode(value)  # says not_an_object, with the hint
+        raise Unreadable("wrong_schema", f"the value is no tick: {wrong}") from wrong
+    except (msgspec.DecodeError, ValueError, RecursionError) as broken:
+        raise json_fault(value, broken) from broken
+
+
+def _from_avro(value: bytes, registry: SchemaRegistry | None) -> _Data:
+    record: dict[str, Any] = from_avro(value, registry)
+    try:
+        return msgspec.convert(record, _Record).data
+    except msgspec.ValidationError as wrong:
+        raise Unreadable("wrong_schema", f"the value is no tick: {wrong}") from wrong
+
+
+def decode_paste(value: bytes | None, registry: SchemaRegistry | None = None) -> PastedTick:
+    """What a person said of a tick. Raises Unreadable: decode's reasons, or wrong_schema naming every fault."""
+    try:
+        return PastedTick.model_validate(decode(value, registry))
+    except ValidationError as broken:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in broken.errors()[:20])
+        raise Unreadable("wrong_schema", f"the pasted tick has faults: {faults}") from broken
