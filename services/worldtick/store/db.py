@@ -134,7 +134,7 @@ def migrate(url: str) -> list[str]:
         conn.execute("select pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
         conn.execute(_MIGRATION_TABLE)
         rows = conn.execute("select name, sha256 from migration").fetchall()
-        applied: dict[str, str] = {name: digest for name, digest in rows}
+        applied: dict[str, str] = dict(rows)
         return [name for name, text in migrations() if _apply(conn, name, text, applied)]
 
 

@@ -1,0 +1,142 @@
+"""Creating worlds: world, clock and empty slices in one transaction, the same again is the same.
+Lives here: what a new world is made of and when two requests are one. Not here: reading scenario files (cli)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from worldtick.clock.firings import first_last_firing
+from worldtick.clock.worldtime import DAY_US, EPOCH_S, HOUR_US
+from worldtick.contracts.errors import Faulty, Refused
+from worldtick.runtime.service import Service
+from worldtick.store.clocks import NewClock, find_view, insert_clock, lock_clocks
+from worldtick.store.db import Connection, Pool, transaction
+from worldtick.store.worlds import (
+    NewWorld,
+    World,
+    find_world,
+    insert_slices,
+    insert_world,
+    keys_of,
+    set_archived,
+)
+
+SCENARIO_BYTES_MAX = 1_048_576
+SLICES_MAX = 100_000  # of one world, all services
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A world to be created. Firings count from the last one at or before `first_us` (Unix us)."""
+
+    world_id: str
+    scenario: str  # canonical JSON
+    sections: Mapping[str, BaseModel]  # service -> its validated section
+    first_us: int
+    seed: int = 1
+    owner: str = "local"
+    epoch_s: int = EPOCH_S
+    facts: str = "latest"
+    lag_ticks: int = 1
+    catch_up: str = "each"
+    catch_up_max: int = 24
+    hourly: bool = True
+    daily: bool = True
+    budgets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+def create_world(pool: Pool, plan: Plan, catalogue: Mapping[str, Service[Any]]) -> bool:
+    """Create a world in one transaction; False if an identical one was there already.
+
+    Raises Faulty naming every fault of the plan, Refused if the id is taken by another world or an archived one.
+    """
+    _check(plan, catalogue)
+    new = NewWorld(plan.world_id, plan.owner, plan.seed, plan.scenario, tuple(sorted(plan.sections)), plan.budgets)
+    period_us = HOUR_US if plan.hourly else DAY_US
+    clock = NewClock(
+        epoch_s=plan.epoch_s,
+        driver="scheduled",
+        hourly=plan.hourly,
+        daily=plan.daily,
+        period_us=period_us,
+        last_firing_us=first_last_firing(plan.first_us, period_us),
+        catch_up=plan.catch_up,
+        catch_up_max=plan.catch_up_max,
+        facts=plan.facts,
+        lag_ticks=plan.lag_ticks,
+    )
+    slices = _slices(plan, catalogue)
+    with transaction(pool) as conn:
+        world_key = insert_world(conn, new)
+        if world_key is None:
+            _must_be_same(conn, new, clock)
+            return False
+        insert_clock(conn, world_key, clock)
+        insert_slices(conn, world_key, slices)
+    return True
+
+
+def archive_world(pool: Pool, world_id: str) -> bool:
+    """End a world: no ticker moves it any more, its rows stay. False if it was archived already. Refused if unknown."""
+    with transaction(pool) as conn:
+        found = keys_of(conn, [world_id]).get(world_id)
+        if found is None:
+            raise Refused(f"there is no world {world_id!r}; see `worldtick world list`")
+        lock_clocks(conn, [found[0]])
+        return set_archived(conn, found[0])
+
+
+def _check(plan: Plan, catalogue: Mapping[str, Service[Any]]) -> None:
+    unknown = sorted(set(plan.sections) - set(catalogue))
+    faults = [f"there is no service {name!r}; there are {', '.join(sorted(catalogue))}" for name in unknown]
+    if not plan.hourly and not plan.daily:
+        faults.append("a world needs a grid: hourly, daily or both")
+    if len(plan.scenario.encode()) > SCENARIO_BYTES_MAX:
+        faults.append(f"the scenario is over {SCENARIO_BYTES_MAX} bytes: give recipes and counts, not entities")
+    if not 1 <= plan.catch_up_max <= 10_000:
+        faults.append("catch-up's bound is 1 to 10000")
+    if not -(2**63) <= plan.seed < 2**63:
+        faults.append("the seed has 64 bits, with sign")
+    faults += [
+        f"budget {service}.{name} is none of that service's or negative"
+        for service, granted in plan.budgets.items()
+        for name, value in granted.items()
+        if service not in catalogue or name not in catalogue[service].budgets or value < 0
+    ]
+    if faults:
+        raise Faulty(f"world {plan.world_id}", faults)
+
+
+def _slices(plan: Plan, catalogue: Mapping[str, Service[Any]]) -> list[tuple[str, int, str]]:
+    counts = [(catalogue[name], catalogue[name].slices(section)) for name, section in sorted(plan.sections.items())]
+    if sum(count for _, count in counts) > SLICES_MAX:
+        raise Faulty(f"world {plan.world_id}", [f"it would have over {SLICES_MAX} slices"])
+    return [(service.name, slice_no, service.stream) for service, count in counts for slice_no in range(count)]
+
+
+def _must_be_same(conn: Connection, new: NewWorld, clock: NewClock) -> None:
+    """Raises Refused, naming what differs; the time of the first firing is no difference."""
+    old = find_world(conn, new.world_id)
+    view = find_view(conn, old.world_key) if old else None
+    if old is None or view is None:
+        raise Refused(f"world {new.world_id!r} was just removed; try again")
+    if old.status != "active":
+        raise Refused(f"world {new.world_id!r} is archived; take another id")
+    fields = ("epoch_s", "driver", "hourly", "daily", "catch_up", "catch_up_max", "facts", "lag_ticks")
+    other = [name for name in fields if getattr(view, name) != getattr(clock, name)]
+    other += _differences(old, new)
+    if other:
+        raise Refused(f"world {new.world_id!r} exists with other {', '.join(other)}; take another id")
+
+
+def _differences(old: World, new: NewWorld) -> list[str]:
+    pairs = {
+        "owner": (old.owner, new.owner),
+        "seed": (old.seed, new.seed),
+        "scenario": (old.scenario, new.scenario),
+        "services": (sorted(old.services), sorted(new.services)),
+        "budgets": (old.budgets, {service: dict(granted) for service, granted in new.budgets.items()}),
+    }
+    return [name for name, (before, after) in pairs.items() if before != after]

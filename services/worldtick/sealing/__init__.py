@@ -1,0 +1,1 @@
+"""Seals ticks under the worlds' locks: what ticker and control share."""

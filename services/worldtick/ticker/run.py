@@ -1,0 +1,61 @@
+"""One run of a ticker: ring what is left over, seal what is due, ring it, wait where services must finish first.
+Lives here: the order of these, and the waiting. Not here: what is due (orders), transactions (seals, publishing)."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from worldtick.sealing.draft import Catalogue
+from worldtick.store.db import Pool
+from worldtick.store.notices import wait_for_slices
+from worldtick.ticker.orders import Order
+from worldtick.ticker.publishing import Publisher
+from worldtick.ticker.seals import Progress, seal_pass
+
+POLL_S = 0.25  # a notice that was lost costs this much
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run did."""
+
+    order: Order
+    progress: Progress = field(default_factory=Progress)
+    published: int = 0
+    rung_again: int = 0
+
+    @property
+    def sealed(self) -> int:
+        """Ticks sealed, all worlds and kinds."""
+        return sum(sum(kinds.values()) for kinds in self.progress.sealed.values())
+
+
+def run_ticker(
+    pool: Pool,
+    publisher: Publisher,
+    catalogue: Catalogue,
+    order: Order,
+    keys: Sequence[int] | None = None,
+    wait_s: float = 0.0,
+    prune: Callable[[Pool], None] | None = None,
+) -> Report:
+    """Seal and ring all that is due, of these worlds or of all. At the end everything sealed is published.
+
+    Where a tick must wait for services (facts that lag) or for midnight's hour, tries again for up to `wait_s`;
+    what then still waits stands in the report. Raises KafkaAway, DatabaseAway, DatabaseBusy.
+    """
+    report = Report(order)
+    report.published += publisher.publish(pool, None)
+    deadline = time.monotonic() + wait_s
+    while True:
+        for count in seal_pass(pool, catalogue, order, keys, report.progress):
+            if count:
+                report.published += publisher.publish(pool, None)
+        left_s = deadline - time.monotonic()
+        if not report.progress.waiting or left_s <= 0:
+            break
+        wait_for_slices(pool, min(POLL_S, left_s))
+    report.rung_again = publisher.ring_overdue(pool)
+    if prune is not None:
+        prune(pool)
+    return report
