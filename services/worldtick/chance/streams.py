@@ -1,0 +1,17 @@
+"""Who draws from which stream: a number here belongs to one purpose for ever.
+Lives here: the register of stream numbers. Not here: the words themselves."""
+
+from enum import IntEnum, unique
+
+
+@unique
+class ChanceStream(IntEnum):
+    """Second word of Philox's counter. Never renumber and never reuse: old worlds replay with these.
+
+    A room takes a block of 256: economy from 0x0100, npc 0x0200, society 0x0300, agenda 0x0400, settlements 0x0500,
+    generation 0x0600, tests and service authors' own from 0xF000.
+    """
+
+    ECONOMY_GENESIS = 0x0100  # entity = person; the first beliefs
+    ECONOMY_QUOTE = 0x0101  # entity = person, page = commodity // 4, word = commodity % 4; prices and odd units
+    TEST_KIT = 0xF000
