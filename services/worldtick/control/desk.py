@@ -1,0 +1,228 @@
+"""The desk: one record of a tick topic after another, each with its verdict; pastes are sealed here, in SQL.
+Lives here: what a record is, the paste's transaction. Not here: what a paste means (pasted), Kafka (room)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from worldtick.clock.moves import Standing
+from worldtick.contracts.errors import Unreadable
+from worldtick.contracts.headers import Headers, traceparent_in
+from worldtick.contracts.rings import Unsealed, decode_paste, decode_ring
+from worldtick.contracts.schema_registry import SchemaRegistry
+from worldtick.contracts.sealed import KIND_NUMBER
+from worldtick.contracts.ticks import PastedTick
+from worldtick.control.pasted import (
+    GAP_SLOTS_MAX,
+    Target,
+    is_past,
+    kind_of,
+    move_towards,
+    name_of,
+    past_sentence,
+    reached,
+    refuse_gap,
+    target_of,
+)
+from worldtick.sealing.draft import Catalogue, Draft
+from worldtick.sealing.seal import admissible, behind, seal_round, standing_of
+from worldtick.store.clocks import Clock, lock_clocks, save_clocks
+from worldtick.store.db import Connection, Pool, transaction
+from worldtick.store.pastes import Paste, Place, find_named, find_paste, insert_paste
+from worldtick.store.ticks import find_slot, find_tick
+from worldtick.store.worlds import active_ids, keys_of
+
+WORLD_ROUNDS_MAX = 2 * GAP_SLOTS_MAX + 2  # each hour of the gap, its midnights, and one that is owed
+
+
+class Incoming(NamedTuple):
+    """A record as control reads it; the topic is named without the deployment's prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    stamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A sealed ring: not control's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A paste that is in the tick log; what of its world is not on Kafka is rung with the offset."""
+
+    world_key: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A paste that was sealed before, under another offset: nothing more happens."""
+
+    world_key: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A record for the dead-letter topic."""
+
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """A paste that must wait until services have finished; ticks on the way to it may have been sealed."""
+
+    world_key: int
+    services: tuple[str, ...]
+
+
+Verdict = Passed | Sealed | Again | Dead | Waits
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a deployment says of pastes."""
+
+    pastes: bool = True
+    default_world: str | None = None
+    gap_slots_max: int = GAP_SLOTS_MAX
+    prefix: str = ""
+
+
+class Desk:
+    """Gives each record its verdict."""
+
+    def __init__(self, pool: Pool, catalogue: Catalogue, rules: Rules, registry: SchemaRegistry | None = None) -> None:
+        self._pool = pool
+        self._catalogue = catalogue
+        self._rules = rules
+        self._registry = registry
+
+    def judge(self, record: Incoming) -> Verdict:
+        """Pass a sealed ring, seal a paste, or say why a record is dead. Raises DatabaseAway, DatabaseBusy."""
+        try:
+            decode_ring(record.value, self._registry)
+        except Unsealed:
+            return self._judge_paste(record)
+        except Unreadable as dead:
+            return Dead(dead.reason, str(dead))
+        return Passed()
+
+    def _judge_paste(self, record: Incoming) -> Verdict:
+        try:
+            if not self._rules.pastes:
+                raise Unreadable("pastes_off", "pasted ticks are off here (WORLDTICK_PASTE); send a command instead")
+            paste = decode_paste(record.value, self._registry)
+            kind_of(record.topic, paste)
+            with transaction(self._pool) as conn:
+                return self._seal(conn, record, paste)
+        except Unreadable as dead:  # left the transaction by rolling back: nothing of it was sealed
+            return Dead(dead.reason, str(dead))
+
+    def _seal(self, conn: Connection, record: Incoming, paste: PastedTick) -> Verdict:
+        place = Place(self._rules.prefix + record.topic, record.partition, record.offset, record.stamp_ms)
+        if (known := find_paste(conn, place)) is not None:
+            return Sealed(*known)
+        clock = self._locked(conn, record, paste)
+        if (known := find_paste(conn, place)) is not None:  # sealed while we waited for the lock
+            return Sealed(*known)
+        named = UUID(name) if (name := name_of(paste)) else None
+        if named is not None and (same := _sealed_as(conn, clock.world_key, named)) is not None:
+            return Again(*same)
+        standing = standing_of(clock)
+        target = target_of(standing, kind_of(record.topic, paste), paste, clock.paused)
+        if is_past(standing, target):
+            return _past(conn, clock, standing, target, named)
+        refuse_gap(standing, target, self._rules.gap_slots_max)
+        cause = f"{place.topic}/{place.partition}/{place.offset}" + (f" {name}" if name else "")
+        return self._advance(conn, clock, target, paste, record, place, cause, named)
+
+    def _advance(
+        self,
+        conn: Connection,
+        clock: Clock,
+        target: Target,
+        paste: PastedTick,
+        record: Incoming,
+        place: Place,
+        cause: str,
+        named: UUID | None,
+    ) -> Verdict:
+        """Seal every tick up to the target, or as many as may be now."""
+        late = behind(conn, [clock]).get(clock.world_key, {})
+        trace = traceparent_in(record.headers)
+        for _ in range(WORLD_ROUNDS_MAX):
+            move = move_towards(standing_of(clock), target)
+            if move is None or not admissible(clock, late):
+                break
+            own = move.kind == target.kind and move.to_us == target.slot_us
+            by = (paste.data.triggered_by or "manual") if own else "system"
+            draft = Draft(clock, move.kind, move.from_us, move.to_us, move.hours, by, cause, trace)
+            (tick,) = seal_round(conn, [draft], self._catalogue)
+            for service in tick.consumers:
+                late.setdefault(service, tick.seq)
+        save_clocks(conn, [clock])
+        if not reached(standing_of(clock), target):
+            return Waits(clock.world_key, tuple(sorted(late)))
+        insert_paste(conn, place, Paste(clock.world_key, clock.seq), named)
+        return Sealed(clock.world_key, clock.seq)
+
+    def _locked(self, conn: Connection, record: Incoming, paste: PastedTick) -> Clock:
+        """The clock of the paste's world, locked. Unreadable: unknown_world, archived, no_world, which_world."""
+        world = paste.data.world or _world_in_key(conn, record.key) or self._default(conn)
+        found = None if "\0" in world else keys_of(conn, [world]).get(world)  # PostgreSQL's text holds no NUL
+        if found is None:
+            raise Unreadable("unknown_world", f"there is no world {world!r}")
+        clocks = lock_clocks(conn, [found[0]])
+        if not clocks or clocks[0].status != "active":
+            raise Unreadable("archived", f"world {world!r} is archived")
+        return clocks[0]
+
+    def _default(self, conn: Connection) -> str:
+        if self._rules.default_world is not None:
+            return self._rules.default_world
+        active = active_ids(conn, 2)
+        if not active:
+            raise Unreadable("no_world", "there is no active world; `worldtick world create` makes one")
+        if len(active) > 1:
+            raise Unreadable(
+                "which_world", 'there are several worlds: say "world" in data, or set WORLDTICK_DEFAULT_WORLD'
+            )
+        return active[0]
+
+
+def _world_in_key(conn: Connection, key: bytes | None) -> str | None:
+    """The world that a record's key names; a key that names none says nothing."""
+    try:
+        text = (key or b"").decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if text and "\0" not in text and keys_of(conn, [text]) else None
+
+
+def _sealed_as(conn: Connection, world_key: int, named: UUID) -> Paste | None:
+    """What a paste or tick of this id is in the log: ids are checked before "past"."""
+    if (paste := find_named(conn, world_key, [named])) is not None:
+        return paste
+    seq = find_tick(conn, world_key, named)
+    return Paste(world_key, seq) if seq is not None else None
+
+
+def _past(conn: Connection, clock: Clock, standing: Standing, target: Target, named: UUID | None) -> Verdict:
+    """A paste known by its slot alone is the tick that stands there; any other is dead."""
+    seq = find_slot(conn, clock.world_key, KIND_NUMBER[target.kind], target.slot_us) if named is None else None
+    return Again(clock.world_key, seq) if seq is not None else Dead("past", past_sentence(standing, target))
+
+
+def worlds_to_ring(verdicts: Sequence[Verdict]) -> list[int]:
+    """Keys of worlds with ticks that may not be on Kafka."""
+    return sorted({verdict.world_key for verdict in verdicts if isinstance(verdict, Sealed | Waits)})
