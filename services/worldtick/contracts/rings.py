@@ -70,8 +70,7 @@ def _from_json(value: bytes) -> _Data:
     try:
         return _json.decode(value).data
     except msgspec.ValidationError as wrong:
-        if not value.lstrip().startswith(b"{"):
-            decode(value)  # says not_an_object, with the hint
+        decode(value)  # may know better: no object, bad UTF-8 in a field that we pass over
         raise Unreadable("wrong_schema", f"the value is no tick: {wrong}") from wrong
     except (msgspec.DecodeError, ValueError, RecursionError) as broken:
         raise json_fault(value, broken) from broken

@@ -104,8 +104,9 @@ def apply(
     rising = [change for change in changes if change.kind == "partitions"]
     if rising and not drained:
         raise Refused(
-            f"{'; '.join(map(str, rising))}: raising the partitions of a topic with keys moves worlds to other partitions."
-            " Stop ticker and control, wait until `worldtick status` shows no lag, then apply with --drained"
+            f"{'; '.join(map(str, rising))}: raising the partitions of a topic with keys moves worlds to"
+            " other partitions. Stop ticker and control, wait until `worldtick status` shows no lag,"
+            " then apply with --drained"
         )
     _create(admin, [change.spec for change in changes if change.kind == "create"], timeout_s)
     if rising:
