@@ -3,16 +3,14 @@ Lives here: poison, framing, the schema registry. Not here: agreement of the sch
 
 import contextlib
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.contracts import samples
+from tests.unit.contracts.registry_server import RegistryCalls
 from worldtick.contracts.avro import crc64
 from worldtick.contracts.codec import VALUE_BYTES_MAX, decode
 from worldtick.contracts.errors import Faulty, Unavailable, Unreadable
@@ -159,49 +157,6 @@ def test_the_fingerprint_is_that_of_the_avro_specification() -> None:
     assert crc64("null") == mark.to_bytes(8, "little")
 
 
-class _Registry(BaseHTTPRequestHandler):
-    """The two calls of a schema registry that we use."""
-
-    schemas: ClassVar[list[str]] = []
-    asked: ClassVar[list[str]] = []
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        number = int(self.path.rsplit("/", 1)[1])
-        if number >= 900:
-            self._answer(503, {"message": "down"})
-        elif 0 < number <= len(self.schemas):
-            self._answer(200, {"schema": self.schemas[number - 1]})
-        else:
-            self._answer(404, {"error_code": 40403})
-
-    def do_POST(self) -> None:
-        self.asked.append(self.path)
-        schema = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["schema"]
-        if schema not in self.schemas:
-            self.schemas.append(schema)
-        self._answer(200, {"id": self.schemas.index(schema) + 1})
-
-    def _answer(self, status: int, body: dict[str, Any]) -> None:
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet: pytest shows what failed."""
-
-
-@pytest.fixture
-def registry_url() -> Iterator[str]:
-    _Registry.schemas, _Registry.asked = [], []
-    with HTTPServer(("127.0.0.1", 0), _Registry) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
 def test_confluent_framing_goes_through_a_registry(registry_url: str) -> None:
     writer = EventWriter("avro-confluent", SchemaRegistry(registry_url))
     value = writer.ring(TICK, "world.tick.hourly")
@@ -210,7 +165,7 @@ def test_confluent_framing_goes_through_a_registry(registry_url: str) -> None:
     reader = SchemaRegistry(registry_url)
     assert decode(value, reader) == decode(RING_JSON)
     assert decode_ring(value, reader) == decode_ring(RING_JSON)
-    assert _Registry.asked == ["/subjects/worldtick.WorldTickHourly/versions", "/schemas/ids/1"], "asked once each"
+    assert RegistryCalls.asked == ["/subjects/worldtick.WorldTickHourly/versions", "/schemas/ids/1"], "asked once each"
 
 
 def test_an_id_that_the_registry_does_not_know_is_asked_for_once(registry_url: str) -> None:
@@ -219,7 +174,7 @@ def test_an_id_that_the_registry_does_not_know_is_asked_for_once(registry_url: s
         with pytest.raises(Unreadable) as fault:
             decode(b"\x00\x00\x00\x00\x08body", reader)
         assert fault.value.reason == "no_such_schema"
-    assert _Registry.asked == ["/schemas/ids/8"]
+    assert RegistryCalls.asked == ["/schemas/ids/8"]
 
 
 def test_a_registry_that_is_away_makes_no_dead_letter(registry_url: str) -> None:
