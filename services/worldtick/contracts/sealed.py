@@ -53,7 +53,7 @@ class SealedTick(msgspec.Struct, frozen=True, array_like=True):
 
 
 _decoder = msgspec.msgpack.Decoder(SealedTick)
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_encoder = msgspec.msgpack.Encoder()  # sorting refuses int keys (slices); whoever seals fills dicts in a fixed order
 
 
 def encode_sealed(tick: SealedTick) -> bytes:

@@ -15,6 +15,7 @@ from worldtick.store.ticks import overdue_rings, raise_published, try_publishing
 from worldtick.ticker.errors import KafkaAway
 
 DELIVERY_TIMEOUT_MS = 10_000
+BATCH_BYTES = 65_536  # a topic's max.message.bytes bounds a whole batch, and the hourly topic's is 131,072
 PAGE_TICKS = 2_000  # read, produced and noted together
 OVERDUE_S = 60
 OVERDUE_WORLDS_MAX = 1_000  # rung again by one run
@@ -37,7 +38,6 @@ class Publisher:
         return Producer(
             {
                 "client.id": "worldtick.ticker",
-                **self._settings,
                 "bootstrap.servers": self._bootstrap,
                 "enable.idempotence": True,
                 "acks": "all",
@@ -45,8 +45,10 @@ class Publisher:
                 "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
                 "request.timeout.ms": 5_000,
                 "linger.ms": 2,
+                "batch.size": BATCH_BYTES,
                 "queue.buffering.max.messages": 4 * PAGE_TICKS,
                 "log.connection.close": False,
+                **self._settings,
             }
         )
 
