@@ -22,10 +22,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def connect(kafka: str | None, database_url: str | None) -> tuple[str, str]:
-    """(bootstrap servers, database URL): as named, else of the local stack, which is started."""
+    """(bootstrap servers, database URL): as named by the caller. Raises LookupError without a broker."""
     if kafka:
         return kafka, database_url or ""
-    raise LookupError("set KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL")
+    raise LookupError("no broker is named: set KAFKA_BOOTSTRAP_SERVERS, and DATABASE_URL for benchmarks that need one")
 
 
 def machine_facts() -> dict[str, object]:

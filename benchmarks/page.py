@@ -16,7 +16,7 @@ HEAD = "| Figure | Median | Low to high (runs) | Against | Ratio | Goal | Met |\
 def table(rows: Iterable[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     """The Markdown between the markers."""
     shown = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
-    return f"Taken on: {shown}.\n\n{HEAD}" + "".join(_row(row) for row in rows)
+    return f"Conditions: {shown}.\n\n{HEAD}" + "".join(_row(row) for row in rows)
 
 
 def regenerate(rows: Iterable[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:

@@ -43,7 +43,7 @@ def test_the_table_has_a_row_for_each_figure_and_says_what_was_missed() -> None:
         Figure("b_ms", 6.9, "ms", "a_ms", 1.5, "ratio <= 1.4", 3, 6.5, 7.0).row(),
     ]
     lines = page.table(rows, {"cores": 2}).splitlines()
-    assert lines[0] == "Taken on: cores 2."
+    assert lines[0] == "Conditions: cores 2."
     assert lines[-2] == "| a per s | 81,000 records/s |  |  |  |  |  |"
     assert lines[-1] == "| b ms | 6.9 ms | 6.5 to 7 (3) | a ms | 1.5 | ratio <= 1.4 | **no** |"
 
