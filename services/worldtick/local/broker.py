@@ -50,6 +50,7 @@ class Broker(Daemon):
         options = [f"-Dworldtick.broker.log={self.log}", f"-Dlog4j2.configurationFile={deploy_dir()}/log4j2.properties"]
         if not (self.data / "meta.properties").exists():
             self._format([java, "-Xmx128m", "-XX:TieredStopAtLevel=1", *options, "-cp", classpath], cluster_id)
+        self.open_chapter()
         argv = [java, *HEAP_OPTIONS, *options, "-cp", classpath, "kafka.Kafka", str(self.configuration)]
         self.remember(launch(argv, self.home / "broker.out"))
 

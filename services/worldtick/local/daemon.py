@@ -30,6 +30,7 @@ class Daemon:
         self.pid_file = pid_file
         self.log = log
         self.marker = marker
+        self._log_from_byte = 0
 
     def process(self) -> psutil.Process | None:
         """The running process, or None: a stale mark, a reused pid and a zombie are none."""
@@ -104,11 +105,16 @@ class Daemon:
                 wait_until(lambda: not self.is_running(), wait_s)
         self.pid_file.unlink(missing_ok=True)
 
+    def open_chapter(self) -> None:
+        """From here on, `last_words` quotes nothing that stands in the log already."""
+        self._log_from_byte = self.log.stat().st_size if self.log.exists() else 0
+
     def last_words(self) -> str:
         """The end of its log, for an error message."""
         try:
             with self.log.open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - 16_384))
+                size = log.seek(0, os.SEEK_END)
+                log.seek(max(min(self._log_from_byte, size), size - 16_384))
                 lines = log.read().decode("utf-8", "replace").strip().splitlines()
         except OSError:
             return "(it wrote no log)"

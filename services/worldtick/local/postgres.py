@@ -38,14 +38,15 @@ class Postgres(Daemon):
             return
         account = unprivileged()
         programs = _programs(account)
-        first = not (self.data / "PG_VERSION").exists()
-        if first:
+        if not (self.data / "PG_VERSION").exists():
             self._initialise(account, programs, password)
         self._check_version(account, programs)
         account.write_secret(self.data / "worldtick.conf", self._configuration(port))
         self._launch(account, programs, port)
         self.remember(int((self.data / "postmaster.pid").read_text("utf-8").split("\n", 1)[0]))
-        self._make_database(account, programs, port, password)
+        if not (self.home / "made").exists():
+            self._make_database(account, programs, port, password)
+            (self.home / "made").touch()
 
     def _initialise(self, account: Account, programs: Path, password: str) -> None:
         handed = self.home / "password"
@@ -80,9 +81,12 @@ class Postgres(Daemon):
         argv = [str(programs / "pg_ctl"), "start", "-w", "-t", str(START_SECONDS_MAX)]
         argv += ["-D", str(self.data), "-l", str(self.log)]
         deadline = time.monotonic() + ORPHANS_SECONDS_MAX
+        self.open_chapter()
         while (done := account.run(argv)).returncode != 0:
             words = self.last_words()
-            if "shared memory block" in words and time.monotonic() < deadline:
+            still_dying = any(sign in words for sign in ("shared memory block", "postmaster.pid"))
+            if still_dying and not self.is_running() and time.monotonic() < deadline:
+                self.open_chapter()
                 time.sleep(0.2)
             elif "Address already in use" in words:
                 raise PortTaken(port)

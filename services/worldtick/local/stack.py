@@ -51,11 +51,7 @@ class Stack:
         self.wanted_ports = {"kafka_port": kafka_port, "postgres_port": postgres_port}
         self.durable = durable
         self.say = say
-
-    @property
-    def broker(self) -> Broker:
-        """The Kafka daemon: kill(), pause(), resume(), stop(), is_running()."""
-        return Broker(self.state_dir)
+        self.broker = Broker(self.state_dir)  # kill(), pause(), resume(), stop(), is_running()
 
     @property
     def postgres(self) -> Postgres:

@@ -1,0 +1,90 @@
+"""`worldtick topics`: what is declared, where the cluster differs, and mending it.
+Lives here: the verbs. Not here: the comparison (runtime/topics), the declaration (contracts/topics)."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+import click
+from confluent_kafka.admin import AdminClient
+
+from worldtick.cli.settings import Settings
+from worldtick.contracts.topics import TopicSpec, topic_specs
+from worldtick.runtime import topics as cluster
+from worldtick.runtime.topics import Change
+
+profile = click.option(
+    "--profile",
+    type=click.Choice(["declared", "local"]),
+    help="local: no more replicas than there are brokers. Chosen by itself, with a notice, where brokers are too few.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+
+
+@click.group()
+def topics() -> None:
+    """Declared topics and the cluster's."""
+
+
+@topics.command("list")
+@as_json
+@click.pass_obj
+def list_topics(settings: Settings, as_json: bool) -> None:
+    """What topics/topics.yaml declares."""
+    for spec in topic_specs(settings.topic_prefix):
+        if as_json:
+            row = {"topic": spec.name, "partitions": spec.partitions, "replication_factor": spec.replication_factor}
+            click.echo(
+                json.dumps({**row, "key": spec.key, "configs": spec.configs(), "dead_letters": spec.dead_letters})
+            )
+        else:
+            click.echo(
+                f"{spec.name}: {spec.partitions} partitions, replication {spec.replication_factor}; {spec.description}"
+            )
+
+
+@topics.command()
+@profile
+@as_json
+@click.pass_obj
+def diff(settings: Settings, profile: str | None, as_json: bool) -> None:
+    """Where the cluster differs from what is declared. Ends with 1 if `apply` would change anything."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
+    changes = cluster.diff(admin, wanted(admin, settings.topic_prefix, profile))
+    report(changes, as_json, "no difference")
+    if any(change.kind != "notice" for change in changes):
+        sys.exit(1)
+
+
+@topics.command()
+@profile
+@click.option("--drained", is_flag=True, help="The pipeline is drained: partitions of topics with keys may be raised.")
+@as_json
+@click.pass_obj
+def apply(settings: Settings, profile: str | None, drained: bool, as_json: bool) -> None:
+    """Create topics, raise partitions, correct configurations. Nothing is ever shrunk or deleted."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
+    report(cluster.apply(admin, wanted(admin, settings.topic_prefix, profile), drained=drained), as_json, "no change")
+
+
+def wanted(admin: AdminClient, prefix: str, profile: str | None) -> Sequence[TopicSpec]:
+    """The declared topics, their replication lowered where the profile says so or brokers are too few."""
+    specs = topic_specs(prefix)
+    brokers, needed = cluster.brokers(admin), max(spec.replication_factor for spec in specs)
+    if profile == "declared" or (profile is None and brokers >= needed):
+        return specs
+    if profile is None:
+        click.echo(f"notice: {brokers} of {needed} brokers are there, so replication is lowered to {brokers}", err=True)
+    return cluster.for_brokers(specs, brokers)
+
+
+def report(changes: Sequence[Change], as_json: bool, nothing: str) -> None:
+    """One line for each change; `nothing` if there is none but notices."""
+    for change in changes:
+        if as_json:
+            row = {"kind": change.kind, "topic": change.topic, "what": change.what}
+            click.echo(json.dumps({**row, "has": change.has, "wants": change.wants}))
+        else:
+            click.echo(str(change))
+    if not as_json and all(change.kind == "notice" for change in changes):
+        click.echo(nothing)

@@ -1,0 +1,180 @@
+"""What the worker's protocol asks of the world outside, and what it is answered.
+Lives here: the vocabulary between protocol.py and its two drivers (Kafka and PostgreSQL; the simulation).
+Not here: how an effect is performed, or when it is asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
+
+APPLIED, DEAD = 1, 2  # ledger.outcome
+WELL, PARKED, DIVERGED = 0, 1, 2  # slice.status
+
+
+class Record(NamedTuple):
+    """One record as read."""
+
+    partition: int
+    offset: int
+    value: bytes | None
+
+
+class SliceRow(NamedTuple):
+    """A row of `slice` joined to its world."""
+
+    slice_key: int
+    world_key: int
+    world: str
+    slice_no: int
+    seed: int
+    scenario: str
+    genesis_version: int
+    version: int
+    digest: bytes | None
+    step_version: int
+    status: int
+    dead_in_row: int
+    reader_key: int | None
+    origin_partition: int | None
+    origin_offset: int | None
+    carried: int
+    snapshot_version: int | None
+    snapshot: bytes | None
+    snapshot_digest: bytes | None
+
+
+class Raise(NamedTuple):
+    """A slice's guarded move from one version to another, all in one transaction with the rest."""
+
+    slice_key: int
+    from_version: int
+    version: int
+    digest: bytes
+    step_version: int
+    status: int
+    dead_in_row: int
+    origin_partition: int
+    origin_offset: int
+    carried: int
+    reason: str | None
+    snapshot: bytes | None  # None keeps the stored one
+
+
+class LedgerRow(NamedTuple):
+    """A row of `ledger`, in column order; committed_at is the database's."""
+
+    reader_key: int
+    origin_partition: int
+    origin_offset: int
+    slice_key: int
+    version: int
+    outcome: int
+    worker_key: int
+    step_us: int
+    used: int
+    carried: int
+    digest: bytes
+    outputs: bytes
+
+
+@dataclass(slots=True)
+class Writes:
+    """All that one SQL transaction of a batch writes."""
+
+    reader_key: int
+    raises: list[Raise] = field(default_factory=list)
+    ledger: list[LedgerRow] = field(default_factory=list)
+    facts: list[tuple[int, str, int, int, bytes]] = field(default_factory=list)
+    effects: list[tuple[int, str, str, str, str, int, int]] = field(default_factory=list)
+    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)  # projection table -> full rows
+    attempted: list[tuple[int, int]] = field(default_factory=list)  # attempt rows to clear
+
+
+class Committed(Enum):
+    """How a SQL transaction ended."""
+
+    YES = "yes"
+    STALE = "stale"  # another owner moved a slice: nothing was written
+    UNKNOWN = "unknown"  # the answer to COMMIT was lost: read again
+
+
+class Published(Enum):
+    """How a Kafka transaction ended."""
+
+    YES = "yes"
+    NO = "no"  # aborted, fenced or unknown: a new producer, then the committed offsets tell
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSlices:
+    """-> list[SliceRow] of this service in these worlds."""
+
+    worlds: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTicks:
+    """-> list[(world_key, version, body)] of this service's stream; ranges are (world_key, first, last)."""
+
+    ranges: Sequence[tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadLedger:
+    """-> list[(slice_key, version, outcome, digest)]; ranges are (slice_key, first, last)."""
+
+    ranges: Sequence[tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """-> int, how often this step was begun since it last ended; forgets `done`, committed before it returns."""
+
+    slice_key: int
+    version: int
+    done: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Diverge:
+    """-> None. The slice's recovery gave other bytes than its ledger: stop it, loudly."""
+
+    slice_key: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """-> Committed."""
+
+    writes: Writes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadVersions:
+    """-> dict[slice_key, (version, digest)]."""
+
+    slice_keys: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOutputs:
+    """-> list[(origin_partition, origin_offset, outputs)] in key order; ranges are (partition, from, to)."""
+
+    reader_key: int
+    ranges: Sequence[tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Transact:
+    """-> Published. One Kafka transaction: outputs, continuation rings, offsets with their account."""
+
+    outputs: Sequence[bytes]  # ledger.outputs, in order
+    rings: Sequence[Record]  # rung again, same bytes, same partition
+    offsets: Mapping[int, tuple[int, str]]  # partition -> (next offset, metadata)
+    group: Any  # group metadata as it was when the batch was read
+
+
+Effect = (
+    LoadSlices | LoadTicks | LoadLedger | Attempt | Diverge | Commit | ReadVersions | LoadOutputs | Transact
+)
