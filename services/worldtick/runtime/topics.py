@@ -48,6 +48,11 @@ def for_brokers(specs: Iterable[TopicSpec], brokers: int) -> tuple[TopicSpec, ..
     return tuple(replace(spec, replication_factor=min(spec.replication_factor, brokers)) for spec in specs)
 
 
+def admin_client(kafka: Mapping[str, Any]) -> AdminClient:
+    """An admin client; kafka: client settings such as bootstrap.servers."""
+    return AdminClient({**kafka, "client.id": "worldtick.admin"})
+
+
 def brokers(admin: AdminClient, timeout_s: float = TIMEOUT_S) -> int:
     """How many brokers the cluster has. Raises Unavailable."""
     return len(_metadata(admin, timeout_s).brokers)
