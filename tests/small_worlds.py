@@ -49,11 +49,10 @@ def _service(name: str, stream: Any, **more: Any) -> Service[int]:
     )
 
 
-CATALOGUE: Mapping[str, Service[Any]] = {
-    "count": _service("count", "all", directives={"nudge": Nudge}, reads_facts=("heat",)),
-    "market": _service("market", "hourly", budgets={"orders": 50}, writes_facts=("heat",)),
-    "council": _service("council", "daily"),
-}
+COUNT = _service("count", "all", directives={"nudge": Nudge}, reads_facts=("heat",))
+MARKET = _service("market", "hourly", budgets={"orders": 50}, writes_facts=("heat",))
+COUNCIL = _service("council", "daily")
+CATALOGUE: Mapping[str, Service[Any]] = {"count": COUNT, "market": MARKET, "council": COUNCIL}
 
 
 def make_world(pool: Pool, world: str, services: Sequence[str] = ("count", "market", "council"), **more: Any) -> int:
