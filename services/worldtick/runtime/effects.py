@@ -30,17 +30,12 @@ class SliceRow(NamedTuple):
     scenario: str
     genesis_version: int
     version: int
-    digest: bytes | None
+    digest: bytes | None  # None until a first tick is done
     step_version: int
     status: int
     dead_in_row: int
-    reader_key: int | None
-    origin_partition: int | None
-    origin_offset: int | None
-    carried: int
     snapshot_version: int | None
     snapshot: bytes | None
-    snapshot_digest: bytes | None
 
 
 class Raise(NamedTuple):
@@ -53,11 +48,9 @@ class Raise(NamedTuple):
     step_version: int
     status: int
     dead_in_row: int
-    origin_partition: int
-    origin_offset: int
     carried: int
     reason: str | None
-    snapshot: bytes | None  # None keeps the stored one
+    snapshot: bytes | None  # of the state at `version`; None keeps the stored one
 
 
 class LedgerRow(NamedTuple):
@@ -70,6 +63,7 @@ class LedgerRow(NamedTuple):
     version: int
     outcome: int
     worker_key: int
+    step_version: int
     step_us: int
     used: int
     carried: int
@@ -79,22 +73,28 @@ class LedgerRow(NamedTuple):
 
 @dataclass(slots=True)
 class Writes:
-    """All that one SQL transaction of a batch writes."""
+    """All that one SQL transaction of a batch writes. It holds only while the claims on `partitions` are the worker's."""
 
     reader_key: int
+    worker_key: int
+    partitions: tuple[int, ...] = ()
     raises: list[Raise] = field(default_factory=list)
     ledger: list[LedgerRow] = field(default_factory=list)
-    facts: list[tuple[int, str, int, int, bytes]] = field(default_factory=list)
-    effects: list[tuple[int, str, str, str, str, int, int]] = field(default_factory=list)
+    facts: list[tuple[int, str, int, int, bytes]] = field(default_factory=list)  # world, service, slice, seq, body
+    effects: list[tuple[int, str, str, str, str, int, int]] = field(default_factory=list)  # rows of `directive`
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)  # projection table -> full rows
-    attempted: list[tuple[int, int]] = field(default_factory=list)  # attempt rows to clear
+    attempted: list[tuple[int, int]] = field(default_factory=list)  # attempt rows to clear: slice, version
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.raises or self.ledger or self.attempted)
 
 
 class Committed(Enum):
     """How a SQL transaction ended."""
 
     YES = "yes"
-    STALE = "stale"  # another owner moved a slice: nothing was written
+    STALE = "stale"  # another owner moved a slice or claimed a partition: nothing was written
     UNKNOWN = "unknown"  # the answer to COMMIT was lost: read again
 
 
@@ -103,6 +103,23 @@ class Published(Enum):
 
     YES = "yes"
     NO = "no"  # aborted, fenced or unknown: a new producer, then the committed offsets tell
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """-> dict[partition, bool]: take these partitions from whoever had them; True where that one had let go cleanly.
+
+    From then on no commit of a former owner succeeds.
+    """
+
+    partitions: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """-> None. Nothing of ours is under way on these partitions any more; claims that others took meanwhile stay."""
+
+    partitions: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +168,11 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadVersions:
-    """-> dict[slice_key, (version, digest)]."""
-
-    slice_keys: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
 class LoadOutputs:
-    """-> list[(origin_partition, origin_offset, outputs)] in key order; ranges are (partition, from, to)."""
+    """-> list[(origin_partition, origin_offset, outputs)] in (world, place in the stream) order.
+
+    Ledger rows whose origin lies in one of the ranges (partition, from, to), `to` excluded.
+    """
 
     reader_key: int
     ranges: Sequence[tuple[int, int, int]]
@@ -176,5 +189,5 @@ class Transact:
 
 
 Effect = (
-    LoadSlices | LoadTicks | LoadLedger | Attempt | Diverge | Commit | ReadVersions | LoadOutputs | Transact
+    Claim | Release | LoadSlices | LoadTicks | LoadLedger | Attempt | Diverge | Commit | LoadOutputs | Transact
 )

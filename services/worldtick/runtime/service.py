@@ -74,6 +74,11 @@ class Service(Generic[State]):
     reads_facts: tuple[str, ...] = ()
     writes_facts: tuple[str, ...] = ()
     projections: tuple[Projection, ...] = ()
+    says_completed: bool = True  # False: each step says an event of its own that tells as much as step_completed
+
+    def place(self, tick: SealedTick) -> int:
+        """The tick's place in this service's stream."""
+        return tick.seq if self.stream == "all" else tick.kind_seq
 
     def steps(self, states: Sequence[State], ticks: Sequence[SealedTick]) -> list[Step[State]]:
         """Step each state with its own tick; the same results whether batched or single."""
