@@ -4,6 +4,8 @@ Lives here: the choice, starting and ending them once per run. Not here: what a 
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -40,17 +42,18 @@ class Servers:
 
     @cached_property
     def docker(self) -> bool:
-        """Whether a Docker daemon answers."""
-        import docker
-
-        try:
-            client = docker.from_env(timeout=5)
-            try:
-                return bool(client.ping())
-            finally:
-                client.close()
-        except docker.errors.DockerException:
-            return False
+        """Whether a Docker daemon answers; asked in a process of its own, because a failing client leaks its socket."""
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import docker; docker.from_env(timeout=5).ping()",
+            ],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        return done.returncode == 0
 
     def source(self, given: str) -> str:
         """Where a server comes from, for the report's header."""
