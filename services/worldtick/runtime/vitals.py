@@ -117,7 +117,7 @@ class Vitals:
             server.server_close()
 
     def answer(self, path: str, accept: str) -> tuple[int, str, bytes]:
-        """(status, content type, body) of a GET; /healthz asks only that loops come round, the others that all is fit."""
+        """(status, content type, body) of a GET; /healthz asks only that loops come round, the others for all parts."""
         path = path.partition("?")[0].rstrip("/")
         if path == "/metrics":
             encode, content_type = choose_encoder(accept)

@@ -117,6 +117,16 @@ create table claim (
     primary key (reader_key, partition)
 );
 
+-- How far a reader has surely published: a lower bound of the group's committed offset, noted after its Kafka commit.
+-- Ledger rows whose origin lies below it are in Kafka for good, and may be pruned.
+create table published (
+    reader_key  integer not null,
+    partition   integer not null,
+    next_offset bigint not null,
+    noted_at    timestamptz not null default clock_timestamp(),
+    primary key (reader_key, partition)
+) with (fillfactor = 50);
+
 create table slice (
     slice_key        integer generated always as identity primary key,
     world_key        integer not null,
