@@ -1,4 +1,4 @@
-"""Files that go out with the code: schemas and topic declarations.
+"""Files that go out with the code: schemas, topic declarations, scenarios.
 Lives here: finding them, in a clone and in an installed wheel. Not here: what they say."""
 
 from pathlib import Path
@@ -10,7 +10,7 @@ _CLONE = _PACKAGE.parents[1]
 
 
 def shipped(name: str) -> Path:
-    """The directory `schemas` or `topics`. Raises Unavailable if the installation is without it."""
+    """The directory `schemas`, `topics` or `scenarios`. Raises Unavailable if the installation is without it."""
     for place in (_CLONE / name, _PACKAGE / "shipped" / name):  # the clone's first: an editable install has both
         if place.is_dir():
             return place

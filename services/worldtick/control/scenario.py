@@ -1,0 +1,190 @@
+"""Scenarios: what a world is made from, as people write it and as it is stored.
+Lives here: the document's shape, its check against the catalogue, canonical JSON. Not here: creating (creation)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+from worldtick.clock.worldtime import EPOCH_S, WallTime
+from worldtick.contracts.errors import Faulty
+from worldtick.contracts.shipped import shipped
+from worldtick.contracts.stamps import Stamp, rfc3339
+from worldtick.control.creation import SCENARIO_BYTES_MAX, Plan
+from worldtick.control.documents import DOCUMENT_BYTES_MAX, FAULTS_MAX, Document, read_document
+from worldtick.control.faults import near, validated
+from worldtick.runtime.service import Service
+
+Catalogue = Mapping[str, Service[Any]]
+Word = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=4_000)]
+_FACTIONS_MAX = 1_000
+
+
+class WorldRules(BaseModel):
+    """How a world's clock behaves and what its services may spend."""
+
+    epoch: Stamp | None = Field(None, description="World time 0; default 2020-01-01T00:00:00Z.")
+    facts: Literal["lag", "latest"] = "latest"
+    lag_ticks: int = Field(1, strict=True, ge=1, le=1_000)
+    catch_up: Literal["each", "coalesce"] = "each"
+    catch_up_max: int = Field(24, strict=True, ge=1, le=10_000)
+    grids: list[Literal["hourly", "daily"]] = Field(default=["hourly", "daily"], min_length=1, max_length=2)
+    budgets: dict[str, dict[str, Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]]] = {}
+
+    @field_validator("epoch")
+    @classmethod
+    def _whole_second(cls, epoch: datetime | None) -> datetime | None:
+        if epoch is not None and (epoch.microsecond or not 1 <= epoch.year <= 9000):
+            raise ValueError("the epoch is a whole second of the years 1 to 9000")
+        return epoch
+
+    @property
+    def epoch_s(self) -> int:
+        """Unix seconds of world time 0."""
+        return EPOCH_S if self.epoch is None else int(self.epoch.timestamp())
+
+
+class Faction(BaseModel):
+    """A group with interests of its own; services refer to it by its id."""
+
+    id: Word
+    name: Text
+    home: Text | None = None
+    about: Text | None = None
+
+
+class ScenarioModel(BaseModel):
+    """The whole document; each section under `services` has its service's own model."""
+
+    name: Word
+    description: Text | None = None
+    world: WorldRules = WorldRules()
+    factions: list[Faction] = Field([], max_length=_FACTIONS_MAX)
+    services: dict[str, Any] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario without fault."""
+
+    name: str
+    description: str
+    canonical: str  # JSON as the world's row stores it, with every default written out
+    rules: WorldRules
+    sections: Mapping[str, BaseModel]
+
+    def plan(self, world_id: str, first_us: int, seed: int = 1, owner: str = "local") -> Plan:
+        """A world to be created from it. first_us: Unix us; the firing at or before it is the first that counts."""
+        rules = self.rules
+        return Plan(
+            world_id=world_id,
+            scenario=self.canonical,
+            sections=self.sections,
+            first_us=WallTime(first_us),
+            seed=seed,
+            owner=owner,
+            epoch_s=rules.epoch_s,
+            facts=rules.facts,
+            lag_ticks=rules.lag_ticks,
+            catch_up=rules.catch_up,
+            catch_up_max=rules.catch_up_max,
+            hourly="hourly" in rules.grids,
+            daily="daily" in rules.grids,
+            budgets=rules.budgets,
+        )
+
+
+def load_scenario(given: str, catalogue: Catalogue) -> Scenario:
+    """The scenario in a file, or one that comes with worldtick by its bare name. Raises Faulty with every fault."""
+    path = find_scenario(given)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(DOCUMENT_BYTES_MAX + 1)
+    except OSError as away:
+        raise Faulty(f"scenario {given}", [f"cannot be read: {away.strerror or away}"]) from away
+    return read_scenario(raw, path.name if path.parent == _shelf() else given, catalogue)
+
+
+def find_scenario(given: str) -> FilePath:
+    """A path is a path; a bare name is one of those that come with worldtick."""
+    if "/" in given or given.endswith((".yaml", ".yml", ".json")):
+        return FilePath(given).expanduser()
+    found = {path.stem: path for path in sorted(_shelf().glob("*.yaml"))}
+    if given not in found:
+        raise Faulty(
+            f"scenario {given!r}", [f"none of that name comes with worldtick{near(given, found)}; a file ends in .yaml"]
+        )
+    return found[given]
+
+
+def _shelf() -> FilePath:
+    return shipped("scenarios")
+
+
+def read_scenario(raw: bytes, source: str, catalogue: Catalogue) -> Scenario:
+    """Read and check a document. Raises Faulty naming every fault with its place."""
+    document = read_document(raw, source)
+    faults: list[str] = []
+    model = validated(ScenarioModel, document, document.data, (), faults)
+    sections = _sections(document, catalogue, faults)
+    if model is not None:
+        _check_rules(model, document, catalogue, faults)
+    if faults or model is None:
+        raise Faulty(f"scenario {source}", faults[:FAULTS_MAX])
+    canonical = _canonical(model, sections)
+    if (size := len(canonical.encode())) > SCENARIO_BYTES_MAX:
+        raise Faulty(
+            f"scenario {source}",
+            [f"takes {size} bytes, and {SCENARIO_BYTES_MAX} are the limit: give recipes and counts, not entities"],
+        )
+    return Scenario(model.name, model.description or "", canonical, model.world, sections)
+
+
+def _sections(document: Document, catalogue: Catalogue, faults: list[str]) -> dict[str, BaseModel]:
+    given = document.data.get("services") if isinstance(document.data, dict) else None
+    sections: dict[str, BaseModel] = {}
+    for name, section in given.items() if isinstance(given, dict) else ():
+        at = ("services", name)
+        if name not in catalogue:
+            faults.append(f"{document.place(at)}: there is no such service{near(name, catalogue)}")
+            continue
+        found = validated(catalogue[name].scenario_model, document, {} if section is None else section, at, faults)
+        if found is not None:
+            sections[name] = found
+    return sections
+
+
+def _check_rules(model: ScenarioModel, document: Document, catalogue: Catalogue, faults: list[str]) -> None:
+    """What no single field can see: doubled ids and grids, budgets of services that the scenario has not."""
+    for index, faction in enumerate(model.factions):
+        if faction.id in (before.id for before in model.factions[:index]):
+            faults.append(f"{document.place(('factions', index, 'id'))}: {faction.id!r} stands twice")
+    if len(set(model.world.grids)) < len(model.world.grids):
+        faults.append(f"{document.place(('world', 'grids'))}: a grid stands twice")
+    for service, granted in model.world.budgets.items():
+        at = ("world", "budgets", service)
+        if service not in model.services:
+            faults.append(f"{document.place(at)}: is no service of this scenario{near(service, model.services)}")
+            continue
+        own = catalogue[service].budgets if service in catalogue else granted
+        faults += [
+            f"{document.place((*at, name))}: there is no such budget{near(name, own)}"
+            for name in granted
+            if name not in own
+        ]
+
+
+def _canonical(model: ScenarioModel, sections: Mapping[str, BaseModel]) -> str:
+    """Defaults are written out, so that a later release with other ones does not change a world that exists.
+
+    Mappings inside a section keep the order in which they were written: to a service it may mean something.
+    """
+    plain = model.model_dump(mode="json", exclude={"services"})
+    plain["world"]["epoch"] = rfc3339(model.world.epoch_s * 1_000_000)
+    plain["services"] = {name: section.model_dump(mode="json") for name, section in sorted(sections.items())}
+    return json.dumps(plain, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
