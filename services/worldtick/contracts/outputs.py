@@ -11,6 +11,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     event_id: str
     event_type: str
     value: bytes
+    headers: list[tuple[str, bytes]] = []  # beside those of every event: a dead letter's
 
 
 class Outputs(msgspec.Struct, frozen=True, array_like=True, gc=False):

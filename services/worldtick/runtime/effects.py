@@ -34,6 +34,7 @@ class SliceRow(NamedTuple):
     step_version: int
     status: int
     dead_in_row: int
+    carried: int
     snapshot_version: int | None
     snapshot: bytes | None
 
@@ -73,7 +74,7 @@ class LedgerRow(NamedTuple):
 
 @dataclass(slots=True)
 class Writes:
-    """All that one SQL transaction of a batch writes. It holds only while the claims on `partitions` are the worker's."""
+    """All that one SQL transaction of a batch writes; only while the claims on `partitions` are the worker's."""
 
     reader_key: int
     worker_key: int
@@ -188,6 +189,4 @@ class Transact:
     group: Any  # group metadata as it was when the batch was read
 
 
-Effect = (
-    Claim | Release | LoadSlices | LoadTicks | LoadLedger | Attempt | Diverge | Commit | LoadOutputs | Transact
-)
+Effect = Claim | Release | LoadSlices | LoadTicks | LoadLedger | Attempt | Diverge | Commit | LoadOutputs | Transact

@@ -36,7 +36,9 @@ class Step(msgspec.Struct, Generic[State], frozen=True):
 
     state: State
     events: Sequence[Event] = ()
-    facts: Mapping[str, Mapping[str, int]] | None = None  # name -> key -> value; replaces the slice's last; None keeps it
+    facts: Mapping[str, Mapping[str, int]] | None = (
+        None  # name -> key -> value; replaces the slice's last; None keeps it
+    )
     effects: Sequence[Effect] = ()
     used: Mapping[str, int] = {}  # budget -> operations spent
     carried: Mapping[str, int] = {}  # budget -> operations left for later ticks

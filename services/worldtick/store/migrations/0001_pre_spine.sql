@@ -138,14 +138,10 @@ create table slice (
     digest           bytea,  -- of the state at `version`; null until a first tick is done
     step_version     integer not null default 0,
     status           smallint not null default 0,  -- 0 well, 1 parked (dead steps), 2 diverged
-    dead_in_row      smallint not null default 0,
-    reader_key       integer,  -- origin of the last ledger row
-    origin_partition integer,
-    origin_offset    bigint,
+    dead_in_row      integer not null default 0,
     carried          bigint not null default 0,
     snapshot_version bigint,
     snapshot         bytea,
-    snapshot_digest  bytea,
     reason           text,  -- why it is parked or diverged
     unique (world_key, service, slice_no)
 ) with (fillfactor = 50);
@@ -171,6 +167,7 @@ create table ledger (
     version          bigint not null,
     outcome          smallint not null,  -- 1 applied, 2 dead
     worker_key       integer not null,
+    step_version     integer not null,
     step_us          integer not null,
     used             bigint not null,
     carried          bigint not null,

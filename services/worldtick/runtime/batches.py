@@ -1,0 +1,65 @@
+"""Batches: what a worker has in hand between reading records and having published what came of them.
+Lives here: the batch, its rings, notes and account. Not here: what is done with it (protocol)."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+
+from worldtick.runtime.effects import Record, Writes
+
+
+class Account(msgspec.Struct, frozen=True):
+    """What became of the records read of one partition; it is committed with the offset, so it is exact."""
+
+    rang: int = 0  # origin of at least one ledger row
+    duplicate: int = 0  # a ring at home that had nothing left to do
+    passed: int = 0  # not sealed, not at home, or of a world without this service
+
+
+class Rung(NamedTuple):
+    """A ring that counts: a world is sealed up to `place` of this service's stream."""
+
+    partition: int
+    offset: int
+    world: str
+    place: int
+    value: bytes | None
+
+
+class Note(NamedTuple):
+    """Something that the driver logs and counts; the fields are of the log line."""
+
+    event: str
+    fields: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A batch on its way through the stages."""
+
+    epoch: int
+    group: Any
+    writes: Writes
+    ranges: list[tuple[int, int, int]]  # partition, first offset, the one after the last
+    rung: dict[int, set[int]]  # partition -> offsets of rings that count
+    passed: dict[int, int]
+    again: list[Record] = field(default_factory=list)  # rings of slices that are not at their end yet
+    beyond: set[str] = field(default_factory=set)  # worlds whose tick log ends before what was rung
+    notes: list[Note] = field(default_factory=list)
+    records: int = 0
+    fates: Account = field(default_factory=Account)  # of this batch, once published
+    said_bytes: int = 0
+
+
+def account_in(text: str) -> Account:
+    """The account in a committed offset's metadata."""
+    try:
+        return msgspec.json.decode(text.encode(), type=Account) if text else Account()
+    except msgspec.MsgspecError:
+        return Account()  # somebody reset the offsets by hand: the count begins anew with them
+
+
+def sum_of(one: Account, other: Account) -> Account:
+    """Both counts together."""
+    return Account(one.rang + other.rang, one.duplicate + other.duplicate, one.passed + other.passed)

@@ -1,0 +1,353 @@
+"""The worker's protocol: records in, effects out. Law 4, without I/O: one code for Kafka and for the simulation.
+Lives here: claims, positions, the three stages of a batch, what drops one. Not here: stepping, performing effects.
+
+A batch passes three stages, each strictly in order of batches, the three of them for consecutive batches at once:
+
+    prepare   read rings, load what is not in memory, step     LoadSlices LoadTicks LoadLedger Attempt Diverge
+    commit    ONE SQL transaction: all that the steps wrote    Commit
+    publish   ONE Kafka transaction: outputs, rings, offsets   LoadOutputs Transact
+
+A stage that fails raises the epoch, which drops every batch under way; the driver then reads the committed offsets
+and calls `place`. Nothing in memory outlives that."""
+
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from worldtick.contracts.errors import Unreadable
+from worldtick.contracts.ids import home_partition
+from worldtick.contracts.rings import decode_ring
+from worldtick.contracts.schema_registry import SchemaRegistry
+from worldtick.contracts.sealed import SealedTick, decode_sealed
+from worldtick.contracts.wire import EventWriter
+from worldtick.runtime.batches import Account, Note, Prepared, Rung, account_in, sum_of
+from worldtick.runtime.effects import (
+    Attempt,
+    Claim,
+    Commit,
+    Committed,
+    Effect,
+    LoadOutputs,
+    LoadTicks,
+    Published,
+    Record,
+    Release,
+    Transact,
+    Writes,
+)
+from worldtick.runtime.memory import Held, Memory
+from worldtick.runtime.rules import Rules
+from worldtick.runtime.service import Service
+from worldtick.runtime.speech import Failure
+from worldtick.runtime.stepping import Done, Planned, Stepper
+
+HOMES_MAX = 100_000  # worlds whose home partition is remembered
+
+
+class Protocol:
+    """One worker of one service on the partitions of its tick topic."""
+
+    def __init__(
+        self,
+        service: Service[Any],
+        reader_key: int,
+        worker_key: int,
+        partitions: int,
+        rules: Rules,
+        writer: EventWriter,
+        timer_us: Callable[[], int],
+        registry: SchemaRegistry | None = None,
+    ) -> None:
+        self.epoch = 0
+        self.stepping: tuple[int, str, int] | None = None  # since (us of the timer), world, place: for the watchdog
+        self.memory = Memory(service, rules.memory_bytes_max)
+        self._service = service
+        self._reader_key = reader_key
+        self._worker_key = worker_key
+        self._partitions = partitions
+        self._rules = rules
+        self._timer_us = timer_us
+        self._registry = registry
+        self._stepper = Stepper(service, writer, rules, timer_us)
+        self._homes: dict[str, int] = {}
+        self._next: dict[int, int] = {}  # partition -> the offset at which the next batch's range begins
+        self._accounts: dict[int, Account] = {}
+        self._unclean: set[int] = set()  # claimed from one that did not let go cleanly, and not placed yet
+        self._careful_until: dict[int, int] = {}  # partition -> offset below which ticks go singly
+        self._claimed: set[int] = set()
+
+    # ---- partitions
+
+    def claim(self, partitions: Collection[int]) -> Generator[Effect, Any, None]:
+        """Take newly assigned partitions. After this no former owner commits; then read the offsets and `place`."""
+        if partitions:
+            clean: dict[int, bool] = yield Claim(sorted(partitions))
+            self._claimed |= set(clean)
+            self._unclean |= {partition for partition, was_clean in clean.items() if not was_clean}
+
+    def place(self, committed: Mapping[int, tuple[int, str]]) -> None:
+        """Begin at the committed offsets (0 where none is), as they are after an assignment or a failure."""
+        self.memory.forget()
+        self._next = {partition: offset for partition, (offset, _) in committed.items()}
+        self._accounts = {partition: account_in(text) for partition, (_, text) in committed.items()}
+        # What an unclean end had in hand: three stages of one batch each, and markers between them.
+        window = 4 * self._rules.batch_records
+        for partition in self._unclean & set(committed):
+            self._careful_until[partition] = committed[partition][0] + window
+            self._unclean.discard(partition)
+        self._careful_until = {p: until for p, until in self._careful_until.items() if p in committed}
+
+    def let_go(self, partitions: Collection[int], lost: bool = False) -> Generator[Effect, Any, None]:
+        """Give partitions up; where they were not lost, say that nothing of ours is under way on them."""
+        given = sorted(set(partitions) & self._claimed)
+        self._claimed -= set(partitions)
+        for partition in partitions:
+            self._next.pop(partition, None)
+            self._careful_until.pop(partition, None)
+        if given and not lost:
+            yield Release(given)
+
+    def fail(self) -> None:
+        """Drop all batches under way."""
+        self.epoch += 1
+
+    # ---- stage 1
+
+    def prepare(self, records: Sequence[Record], group: Any) -> Generator[Effect, Any, Prepared]:
+        """Read a batch's rings and step what they announce. Records are in order within each partition."""
+        writes = Writes(self._reader_key, self._worker_key)
+        batch = Prepared(self.epoch, group, writes, [], {}, {}, records=len(records))
+        rings = self._read(records, batch)
+        yield from self.memory.load(dict.fromkeys(ring.world for ring in rings))
+        rings = self._with_slices(rings, batch)
+        planned = yield from self._plan(rings, batch)
+        yield from self._step(planned, batch)
+        self._ring_again(rings, batch)
+        self.memory.shrink({ring.world for ring in rings})
+        return batch
+
+    def _read(self, records: Sequence[Record], batch: Prepared) -> list[Rung]:
+        rings: list[Rung] = []
+        ends: dict[int, int] = {}
+        for record in records:
+            ends[record.partition] = record.offset + 1
+            ring = self._ring(record)
+            if ring is None:
+                batch.passed[record.partition] = batch.passed.get(record.partition, 0) + 1
+            else:
+                rings.append(ring)
+        for partition, end in sorted(ends.items()):
+            # From the last committed offset on, not from the first record: a hole may hide records of committed rows.
+            batch.ranges.append((partition, self._next[partition], end))
+            self._next[partition] = end
+        batch.writes.partitions = tuple(sorted(ends))
+        return rings
+
+    def hole(self, partition: int, until: int, group: Any) -> Prepared:
+        """A batch of no records: retention deleted all before `until`, where committed rows may hang."""
+        batch = Prepared(self.epoch, group, Writes(self._reader_key, self._worker_key), [], {}, {})
+        batch.ranges.append((partition, self._next[partition], until))
+        self._next[partition] = until
+        return batch
+
+    def _ring(self, record: Record) -> Rung | None:
+        try:
+            ring = decode_ring(record.value, self._registry)
+        except Unreadable:
+            return None  # control's: it dead-letters garbage and seals pastes
+        if self._home(ring.world) != record.partition:
+            return None
+        place = ring.seq if self._service.stream == "all" else ring.kind_seq
+        return Rung(record.partition, record.offset, ring.world, place, record.value)
+
+    def _home(self, world: str) -> int:
+        home = self._homes.get(world)
+        if home is None:
+            if len(self._homes) >= HOMES_MAX:
+                self._homes.clear()
+            home = self._homes[world] = home_partition(world, self._partitions)
+        return home
+
+    def _with_slices(self, rings: Sequence[Rung], batch: Prepared) -> list[Rung]:
+        """The rings of worlds that have this service; the others are passed."""
+        kept = []
+        for ring in rings:
+            if self.memory.of(ring.world):
+                kept.append(ring)
+                batch.rung.setdefault(ring.partition, set()).add(ring.offset)
+            else:
+                batch.passed[ring.partition] = batch.passed.get(ring.partition, 0) + 1
+        return kept
+
+    def _plan(self, rings: Sequence[Rung], batch: Prepared) -> Generator[Effect, Any, dict[int, list[Planned]]]:
+        """For each slice the ticks that these rings make it step, in order: slice key -> tasks, last first."""
+        wanted: dict[int, list[tuple[Held, int, int, int]]] = {}
+        ahead: dict[int, int] = {}
+        spans: dict[int, tuple[int, int]] = {}
+        for ring in rings:
+            for held in self.memory.of(ring.world):
+                if held.blocked is not None:
+                    continue
+                reached = ahead.get(held.slice_key, held.version)
+                last = min(ring.place, reached + self._rules.ticks_per_record)
+                if last <= reached:
+                    continue
+                places = wanted.setdefault(held.slice_key, [])
+                places.extend((held, place, ring.partition, ring.offset) for place in range(reached + 1, last + 1))
+                ahead[held.slice_key] = last
+                first, end = spans.get(held.world_key, (reached + 1, last))
+                spans[held.world_key] = min(first, reached + 1), max(end, last)
+        ticks: dict[tuple[int, int], SealedTick] = {}
+        if spans:
+            for world_key, place, body in (yield LoadTicks([(key, *span) for key, span in spans.items()])):
+                ticks[world_key, place] = decode_sealed(body)
+        return {key: self._planned(places, ticks, batch) for key, places in wanted.items()}
+
+    def _planned(
+        self,
+        places: Sequence[tuple[Held, int, int, int]],
+        ticks: Mapping[tuple[int, int], SealedTick],
+        batch: Prepared,
+    ) -> list[Planned]:
+        found: list[Planned] = []
+        for held, place, partition, offset in places:
+            tick = ticks.get((held.world_key, place))
+            if tick is None:
+                batch.beyond.add(held.world)
+                fields = {"world": held.world, "slice": held.slice_no, "place": place}
+                batch.notes.append(Note("ring_beyond_table", fields))
+                break
+            found.append(Planned(held, place, partition, offset, tick))
+        found.reverse()
+        return found
+
+    def _step(self, queues: dict[int, list[Planned]], batch: Prepared) -> Generator[Effect, Any, None]:
+        """Round by round: one tick of every slice that has any left."""
+        queues = {key: queue for key, queue in queues.items() if queue}
+        moved: dict[int, tuple[Held, int]] = {
+            key: (queue[0].held, queue[0].held.version) for key, queue in queues.items()
+        }
+        bodies: dict[int, bytes] = {}
+        begun: tuple[int, int] | None = None
+        while queues:
+            tasks = [queue.pop() for queue in queues.values()]
+            singly = [task for task in tasks if task.offset < self._careful_until.get(task.partition, 0)]
+            for task in singly:
+                result = yield from self._attempt(task, begun)
+                begun = (task.held.slice_key, task.version)
+                self._take(batch, task, result, bodies)
+            together = [task for task in tasks if task.offset >= self._careful_until.get(task.partition, 0)]
+            if together:
+                self.stepping = (self._timer_us(), together[0].held.world, together[0].version)
+                results = self._stepper.round(together)
+                self.stepping = None
+                for task, result in zip(together, results, strict=True):
+                    self._take(batch, task, result, bodies)
+            queues = {key: queue for key, queue in queues.items() if queue and queue[-1].held.blocked is None}
+        if begun is not None:
+            batch.writes.attempted.append(begun)
+        for key, (held, from_version) in moved.items():
+            if held.version > from_version:
+                row = self._stepper.raise_of(held, from_version, bodies.get(key))
+                batch.writes.raises.append(row)
+
+    def _attempt(self, task: Planned, done: tuple[int, int] | None) -> Generator[Effect, Any, Done | Failure]:
+        """Step one tick after an unclean end: it is noted first, so that one which kills its process is found out."""
+        count: int = yield Attempt(task.held.slice_key, task.version, done)
+        if count > self._rules.attempts_max:
+            error = f"its process ended {count - 1} times while it was stepped"
+            return Failure("killed", error, self._rules.attempts_max)
+        self.stepping = (self._timer_us(), task.held.world, task.version)
+        result = self._stepper.single(task)
+        self.stepping = None
+        return result
+
+    def _take(
+        self,
+        batch: Prepared,
+        task: Planned,
+        result: Done | Failure,
+        bodies: dict[int, bytes],
+    ) -> None:
+        self._stepper.write(batch.writes, task, result)
+        key = task.held.slice_key
+        if isinstance(result, Failure):
+            bodies.pop(key, None)
+            fields = {"world": task.held.world, "slice": task.held.slice_no, "tick": task.tick.seq}
+            fields |= {"tick_id": task.tick.tick_id, "reason": result.reason, "error": result.error}
+            batch.notes.append(Note("step_dead", fields))
+            if task.held.blocked is not None:
+                where = {"world": task.held.world, "slice": task.held.slice_no}
+                batch.notes.append(Note("slice_parked", {**where, "reason": task.held.blocked}))
+        else:
+            bodies[key] = result.body
+
+    def _ring_again(self, rings: Sequence[Rung], batch: Prepared) -> None:
+        """One ring for each world that has a slice short of what was rung, under the bound of ticks per record."""
+        highest: dict[str, Rung] = {}
+        for ring in rings:
+            if ring.place > (highest[ring.world].place if ring.world in highest else 0):
+                highest[ring.world] = ring
+        for world, ring in highest.items():
+            behind = any(held.version < ring.place and held.blocked is None for held in self.memory.of(world))
+            if behind and world not in batch.beyond:
+                batch.again.append(Record(ring.partition, ring.offset, ring.value))
+
+    # ---- stage 2
+
+    def commit(self, batch: Prepared) -> Generator[Effect, Any, bool]:
+        """Write what the steps wrote. False: dropped, begin again at the committed offsets."""
+        if batch.epoch != self.epoch:
+            return False
+        if batch.writes:
+            outcome: Committed = yield Commit(batch.writes)
+            if outcome is not Committed.YES:  # after an unknown outcome too: what is there is read again
+                self.fail()
+                return False
+        return True
+
+    # ---- stage 3
+
+    def publish(self, batch: Prepared) -> Generator[Effect, Any, bool]:
+        """Publish all rows whose origin lies in the batch's ranges, whoever wrote them, and move the offsets."""
+        if batch.epoch != self.epoch:
+            return False
+        rows: list[tuple[int, int, bytes]] = yield LoadOutputs(self._reader_key, batch.ranges)
+        if batch.epoch != self.epoch:
+            return False
+        accounts = self._accounted(batch, {(partition, offset) for partition, offset, _ in rows})
+        offsets = {p: (end, msgspec.json.encode(accounts[p]).decode()) for p, _, end in batch.ranges}
+        outputs = [body for _, _, body in rows if body]
+        outcome: Published = yield Transact(outputs, batch.again, offsets, batch.group)
+        if outcome is not Published.YES:
+            self.fail()
+            return False
+        self._accounts.update(accounts)
+        batch.said_bytes = sum(map(len, outputs))
+        return True
+
+    def _accounted(self, batch: Prepared, origins: set[tuple[int, int]]) -> dict[int, Account]:
+        accounts: dict[int, Account] = {}
+        total = Account()
+        for partition, _, _ in batch.ranges:
+            offsets = batch.rung.get(partition, set())
+            rang = sum((partition, offset) in origins for offset in offsets)
+            more = Account(rang, len(offsets) - rang, batch.passed.get(partition, 0))
+            accounts[partition] = sum_of(self._accounts.get(partition, Account()), more)
+            total = sum_of(total, more)
+        batch.fates = total
+        return accounts
+
+    # ---- the end
+
+    def drain(self) -> Generator[Effect, Any, None]:
+        """At a clean end, with nothing under way: store every slice as it is, and let all partitions go."""
+        writes = Writes(self._reader_key, self._worker_key, tuple(sorted(self._claimed)))
+        for held in self.memory.all():
+            if held.blocked is None and held.snapshot_version < held.version:
+                body = self._stepper.snapshot_of(held)
+                writes.raises.append(self._stepper.raise_of(held, held.version, body)._replace(snapshot=body))
+        if writes.raises:
+            yield Commit(writes)
+        yield Release(sorted(self._claimed))

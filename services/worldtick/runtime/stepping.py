@@ -1,0 +1,175 @@
+"""Stepping: planned ticks become rows to be written. Raising steps are tried again, then dead; nothing here does I/O.
+Lives here: one round over many slices, retries, what a tick adds to a transaction. Not here: which ticks (protocol)."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from worldtick.contracts.sealed import SealedTick
+from worldtick.contracts.wire import EventWriter
+from worldtick.runtime.effects import APPLIED, DEAD, PARKED, WELL, LedgerRow, Raise, Writes
+from worldtick.runtime.memory import Held
+from worldtick.runtime.recovery import digest_of
+from worldtick.runtime.rules import Rules
+from worldtick.runtime.service import Service, Step
+from worldtick.runtime.speech import Failure, Speech
+
+TRIES: Final = 2
+_SLICE_BITS, _ORDINAL_BITS = 19, 20  # of directive.made_order, below 24 of the service's name
+
+_facts = msgspec.msgpack.Encoder(order="deterministic").encode
+_args = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Planned(NamedTuple):
+    """One tick that a slice is to be stepped through, and the record under which it is."""
+
+    held: Held
+    version: int
+    partition: int
+    offset: int
+    tick: SealedTick
+
+
+class Done(NamedTuple):
+    """A step that went well, ready to be written."""
+
+    step: Step[Any]
+    body: bytes  # the encoded new state
+    digest: bytes
+    outputs: bytes
+    facts: bytes | None
+    step_us: int
+
+
+class Stepper:
+    """Steps the slices of one service."""
+
+    def __init__(self, service: Service[Any], writer: EventWriter, rules: Rules, timer_us: Callable[[], int]) -> None:
+        self._service = service
+        self._rules = rules
+        self._timer_us = timer_us
+        self._speech = Speech(service, writer, rules.message_bytes_max)
+        self._order_base = (zlib.crc32(service.name.encode()) & 0xFFFFFF) << (_SLICE_BITS + _ORDINAL_BITS)
+
+    def round(self, tasks: Sequence[Planned]) -> list[Done | Failure]:
+        """Step each task's slice by its tick, all at once; those that raise then singly. States are not touched."""
+        if len(tasks) == 1:
+            return [self.single(tasks[0])]
+        began = self._timer_us()
+        try:
+            steps = self._service.steps([task.held.state for task in tasks], [task.tick for task in tasks])
+        except Exception:  # noqa: BLE001 - which of them raised is found singly
+            return [self.single(task) for task in tasks]
+        share_us = (self._timer_us() - began) // len(tasks)
+        found: list[Done | Failure] = []
+        for task, step in zip(tasks, steps, strict=True):
+            try:
+                found.append(self._finish(task, step, share_us))
+            except Exception:  # noqa: BLE001 - the same
+                found.append(self.single(task))
+        return found
+
+    def single(self, task: Planned) -> Done | Failure:
+        """Step one slice, twice if it raises."""
+        error = ""
+        for _ in range(TRIES):
+            began = self._timer_us()
+            try:
+                step = self._service.step(task.held.state, task.tick)
+                return self._finish(task, step, self._timer_us() - began)
+            except Exception as raised:  # noqa: BLE001 - whatever a step raises makes its tick dead, not its worker
+                error = f"{type(raised).__name__}: {raised}"
+        return Failure("raised", error, TRIES)
+
+    def _finish(self, task: Planned, step: Step[Any], step_us: int) -> Done:
+        body = self._service.encode(step.state)
+        digest = digest_of(body)
+        outputs = self._speech.applied(task.held.slice_no, task.tick, step, digest)
+        facts = None if step.facts is None else _facts(step.facts)
+        return Done(step, body, digest, outputs, facts, step_us)
+
+    def write(self, writes: Writes, task: Planned, result: Done | Failure) -> None:
+        """Add what came of a task to a transaction, and move the slice in memory on."""
+        held = task.held
+        held.version = task.version
+        if isinstance(result, Failure):
+            self._write_dead(writes, task, result)
+            return
+        step = result.step
+        held.state, held.digest, held.size_bytes, held.dead_in_row = step.state, result.digest, len(result.body), 0
+        held.carried = sum(step.carried.values())
+        row = self._row(writes, task, APPLIED, result.step_us, result.digest, result.outputs)
+        writes.ledger.append(row._replace(used=sum(step.used.values()), carried=held.carried))
+        if result.facts is not None:
+            writes.facts.append((held.world_key, self._service.name, held.slice_no, task.tick.seq, result.facts))
+        if step.effects:
+            self._write_effects(writes, task, step)
+        for projection in self._service.projections:
+            rows = step.rows.get(projection.table, ())
+            if rows:
+                full = [(held.world_key, task.tick.seq, *row) for row in rows]
+                writes.rows.setdefault(projection.table, []).extend(full)
+
+    def _write_dead(self, writes: Writes, task: Planned, failure: Failure) -> None:
+        held = task.held
+        held.dead_in_row += 1
+        if held.dead_in_row >= self._rules.parks_after:
+            held.status = PARKED
+            held.blocked = f"parked after {held.dead_in_row} dead steps in a row, the last: {failure.error}"
+        origin = (task.partition, task.offset)
+        outputs = self._speech.dead(held.slice_no, task.tick, held.digest, failure, origin)
+        writes.ledger.append(self._row(writes, task, DEAD, 0, held.digest, outputs))
+
+    def _row(
+        self, writes: Writes, task: Planned, outcome: int, step_us: int, digest: bytes, outputs: bytes
+    ) -> LedgerRow:
+        return LedgerRow(
+            writes.reader_key,
+            task.partition,
+            task.offset,
+            task.held.slice_key,
+            task.version,
+            outcome,
+            writes.worker_key,
+            self._service.step_version,
+            min(step_us, 2**31 - 1),
+            0,
+            0,
+            digest,
+            outputs,
+        )
+
+    def _write_effects(self, writes: Writes, task: Planned, step: Step[Any]) -> None:
+        held, seq = task.held, task.tick.seq
+        source = f"effect:{self._service.name}/{held.slice_no}@{seq}"
+        base = self._order_base | held.slice_no << _ORDINAL_BITS
+        writes.effects.extend(
+            (held.world_key, effect.service, effect.name, _args(effect.args).decode(), source, seq, base | at)
+            for at, effect in enumerate(step.effects)
+        )
+
+    def raise_of(self, held: Held, from_version: int, body: bytes | None) -> Raise:
+        """The slice's move in a transaction, with a snapshot where one is due. body: the encoded state, if at hand."""
+        snapshot = None
+        if self._rules.snapshot_due(held.size_bytes, held.version - held.snapshot_version):
+            snapshot = self.snapshot_of(held, body)
+        return Raise(
+            slice_key=held.slice_key,
+            from_version=from_version,
+            version=held.version,
+            digest=held.digest,
+            step_version=self._service.step_version,
+            status=held.status,
+            dead_in_row=held.dead_in_row,
+            carried=held.carried,
+            reason=held.blocked if held.status != WELL else None,
+            snapshot=snapshot,
+        )
+
+    def snapshot_of(self, held: Held, body: bytes | None = None) -> bytes:
+        """The slice's state as stored."""
+        held.snapshot_version = held.version
+        return self._service.encode(held.state) if body is None else body
