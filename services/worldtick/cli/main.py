@@ -70,7 +70,7 @@ def worldtick(ctx: click.Context) -> None:
 
     Settings are environment variables: see docs/CONFIGURATION.md.
     """
-    from worldtick.cli.settings import load  # noqa: PLC0415 - after --help and --version, which need none
+    from worldtick.cli.settings import load  # after --help and --version, which need none
 
     ctx.obj = load()
     for warning in ctx.obj.warnings():
@@ -116,7 +116,9 @@ def exit_code(error: WorldtickError) -> int:
 
 
 def _is_away(error: Exception) -> bool:
-    return type(error).__module__.split(".")[0] in ("psycopg", "psycopg_pool") or type(error).__name__ == "KafkaException"
+    return (
+        type(error).__module__.split(".")[0] in ("psycopg", "psycopg_pool") or type(error).__name__ == "KafkaException"
+    )
 
 
 def _foreign(error: Exception) -> str:
@@ -135,7 +137,7 @@ def _failed(error: Exception, sentence: str, code: int) -> int:
 
 
 def _debugging(context: click.Context | None) -> bool:
-    from worldtick.cli.settings import load  # noqa: PLC0415 - only when something failed
+    from worldtick.cli.settings import load  # only when something failed
 
     try:
         return load().log_level == "debug"

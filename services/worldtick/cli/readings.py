@@ -1,5 +1,5 @@
-"""How one environment variable's text is read: each reading returns the value or raises ValueError with a sentence's end.
-Lives here: readings and Secret. Not here: which variables there are (settings)."""
+"""How one environment variable's text is read: a value, or ValueError with a sentence's end.
+Lives here: readings, whose docstrings docs/CONFIGURATION.md quotes, and Secret. Not here: which variables there are."""
 
 import re
 from collections.abc import Callable
@@ -88,6 +88,7 @@ def choice(*allowed: str) -> Callable[[str], str]:
             raise ValueError(f"must be one of {', '.join(allowed)} (it is {given!r})")
         return by_fold[given.casefold()]
 
+    read.__doc__ = " or ".join(f"`{word}`" for word in allowed) + "."
     return read
 
 
@@ -99,6 +100,7 @@ def number(least: int, most: int) -> Callable[[str], int]:
             raise ValueError(f"must be a whole number from {least} to {most} (it is {given!r})")
         return int(given)
 
+    read.__doc__ = f"{least} to {most}."
     return read
 
 
@@ -114,4 +116,5 @@ def seconds(least: float, most: float) -> Callable[[str], float]:
             raise ValueError(f"must be seconds from {least:g} to {most:g} (it is {given!r})")
         return value
 
+    read.__doc__ = f"Seconds, {least:g} to {most:g}."
     return read

@@ -54,7 +54,10 @@ class Settings:
         "WORLDTICK_JOB_NAME", "", text, "The Kubernetes Job's name; it ends in the minute the Job was scheduled for."
     )
     paste: str = knob(
-        "WORLDTICK_PASTE", "auto", choice("auto", "on", "off"), "Whether pasted ticks count. auto: while control is open."
+        "WORLDTICK_PASTE",
+        "auto",
+        choice("auto", "on", "off"),
+        "Whether pasted ticks count. auto: while control is open.",
     )
     control_auth: str = knob(
         "WORLDTICK_CONTROL_AUTH", "off", choice("off", "on"), "Whether commands must prove who sends them."
@@ -66,7 +69,9 @@ class Settings:
     java_home: Path | None = knob("JAVA_HOME", None, directory, "The Java of the local Kafka. Unset: that on the PATH.")
     port: int = knob("PORT", 9266, number(0, 65_535), "Where a process serves health and metrics; 0: any free port.")
     log_level: str = knob("LOG_LEVEL", "info", choice("debug", "info", "warning", "error"), "What is logged.")
-    log_format: str = knob("LOG_FORMAT", "json", choice("json", "console"), "json: one object a line; console: to read.")
+    log_format: str = knob(
+        "LOG_FORMAT", "json", choice("json", "console"), "json: one object a line; console: to read."
+    )
     kafka_security_protocol: str = knob(
         "KAFKA_SECURITY_PROTOCOL",
         "PLAINTEXT",
@@ -79,6 +84,9 @@ class Settings:
     kafka_sasl_username: str = knob("KAFKA_SASL_USERNAME", "", text, "Who we are to Kafka.")
     kafka_sasl_password: Secret = knob("KAFKA_SASL_PASSWORD", Secret(""), secret, "Our password there.")
     kafka_ssl_ca_location: str = knob("KAFKA_SSL_CA_LOCATION", "", text, "File of the authorities that sign brokers.")
+    kafka_ssl_certificate_location: str = knob("KAFKA_SSL_CERTIFICATE_LOCATION", "", text, "File of our certificate.")
+    kafka_ssl_key_location: str = knob("KAFKA_SSL_KEY_LOCATION", "", text, "File of our certificate's key.")
+    kafka_ssl_key_password: Secret = knob("KAFKA_SSL_KEY_PASSWORD", Secret(""), secret, "What that key is locked with.")
     step_timeout_s: float = knob(
         "WORLDTICK_STEP_TIMEOUT_S", 60.0, seconds(1, 3600), "A step that takes longer is hung: its process ends."
     )
@@ -155,12 +163,16 @@ class Settings:
             client["sasl.mechanism"] = self.kafka_sasl_mechanism
             client["sasl.username"] = self.kafka_sasl_username
             client["sasl.password"] = self.kafka_sasl_password.reveal()
-        if self.kafka_ssl_ca_location:
-            client["ssl.ca.location"] = self.kafka_ssl_ca_location
-        return client
+        tls = {
+            "ssl.ca.location": self.kafka_ssl_ca_location,
+            "ssl.certificate.location": self.kafka_ssl_certificate_location,
+            "ssl.key.location": self.kafka_ssl_key_location,
+            "ssl.key.password": self.kafka_ssl_key_password.reveal(),
+        }
+        return client | {name: value for name, value in tls.items() if value}
 
     def _local(self, part: str) -> str:
-        from worldtick.local.stack import Stack  # noqa: PLC0415 - `worldtick --help` must not load Kafka's client
+        from worldtick.local.stack import Stack  # loads Kafka's client, which most verbs do not need
 
         status = Stack(self.state_dir).status()
         address = status.bootstrap_servers if part == "kafka" else status.database_url
@@ -174,7 +186,9 @@ class Settings:
 def _is_database_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("postgresql", "postgres") and bool(parts.path.strip("/") or parts.query) and _port(parts)
+        return (
+            parts.scheme in ("postgresql", "postgres") and bool(parts.path.strip("/") or parts.query) and _port(parts)
+        )
     except ValueError:
         return False
 

@@ -6,8 +6,11 @@ import json
 import click
 
 from worldtick.cli.settings import Settings
+from worldtick.cli.topics import report, wanted
 from worldtick.local.memory import PartStatus, StackStatus
 from worldtick.local.stack import Stack
+from worldtick.runtime import topics as cluster
+from worldtick.store.db import migrate
 
 port = click.IntRange(1, 65_535)
 
@@ -33,25 +36,26 @@ def up(settings: Settings, kafka_port: int | None, postgres_port: int | None) ->
 
     What KAFKA_BOOTSTRAP_SERVERS or DATABASE_URL names is used as it is and never started.
     """
-    if settings.uses_local_stack:
-        given = settings.kafka_given or settings.database_given.reveal()
-        if given:
-            variable = "KAFKA_BOOTSTRAP_SERVERS" if settings.kafka_given else "DATABASE_URL"
-            click.echo(f"{variable} is set and will be used instead of the local server", err=True)
-        status = local_stack(settings, kafka_port, postgres_port).up()
-        click.echo(f"Kafka       {status.bootstrap_servers}   log {status.kafka.log}")
-        click.echo(f"PostgreSQL  {_masked(status.database_url)}   log {status.postgres.log}")
+    kafka, database = not settings.kafka_given, not settings.database_given.reveal()
+    if kafka or database:
+        found = local_stack(settings, kafka_port, postgres_port).up(kafka=kafka, postgres=database)
+        for line in _lines(settings, found):
+            click.echo(line)
     else:
         click.echo("KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL are set: those are used, nothing is started")
     prepare(settings)
 
 
 def prepare(settings: Settings) -> None:
-    """Bring tables and topics up to date."""
-    from worldtick.cli.topics import wanted  # noqa: PLC0415 - loads Kafka's client
-    from worldtick.runtime import topics as cluster  # noqa: PLC0415 - the same
-    from worldtick.runtime.topics import admin_client  # noqa: PLC0415 - the same
-    from worldtick.store.db import migrate  # noqa: PLC0415 - loads the database's driver
+    """Bring tables and topics up to date, and say what was done."""
+    applied = migrate(settings.database_url)
+    click.echo(f"tables      {'migrated by ' + ', '.join(applied) if applied else 'no change'}")
+    admin = cluster.admin_client(settings.kafka)
+    specs = wanted(admin, settings.topic_prefix, None if settings.kafka_given else "local")
+    changes = cluster.apply(admin, specs)
+    done = {change.topic for change in changes if change.kind != "notice"}
+    click.echo(f"topics      {f'{len(done)} made or corrected' if done else 'no change'}")
+    report([change for change in changes if change.kind == "notice"])
 
 
 @click.command()
@@ -76,14 +80,17 @@ def stack() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with the database's password.")
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """What runs, and where. Ends with 1 if not both run."""
-    found = local_stack(ctx.obj).status()
+    """What runs, and where. Ends with 1 if a server does not run that the environment does not name either."""
+    settings: Settings = ctx.obj
+    found = local_stack(settings).status()
     if as_json:
         click.echo(json.dumps(as_object(found)))
     else:
-        for part, address in ((found.kafka, found.bootstrap_servers), (found.postgres, _masked(found.database_url))):
-            click.echo(_line(part, address))
-    ctx.exit(0 if found.running else 1)
+        for line in _lines(settings, found):
+            click.echo(line)
+    kafka = bool(settings.kafka_given) or found.kafka.pid is not None
+    database = bool(settings.database_given.reveal()) or found.postgres.pid is not None
+    ctx.exit(0 if kafka and database else 1)
 
 
 def as_object(found: StackStatus) -> dict[str, object]:
@@ -101,9 +108,21 @@ def as_object(found: StackStatus) -> dict[str, object]:
     }
 
 
+def _lines(settings: Settings, found: StackStatus) -> list[str]:
+    """One line a server; the environment's are nobody's to start."""
+    parts = (
+        (found.kafka, found.bootstrap_servers, settings.kafka_given, "KAFKA_BOOTSTRAP_SERVERS"),
+        (found.postgres, found.database_url, settings.database_given.reveal(), "DATABASE_URL"),
+    )
+    return [
+        f"{part.name:<11} at {_masked(given)}, which {variable} names" if given else _line(part, _masked(address))
+        for part, address, given, variable in parts
+    ]
+
+
 def _line(part: PartStatus, address: str | None) -> str:
     state = f"running (pid {part.pid}) at {address}" if part.pid else "not running"
-    return f"{part.name:<11} {state}   log {part.log}"
+    return f"{part.name:<11} {state}, log {part.log}"
 
 
 def _masked(url: str | None) -> str | None:

@@ -40,8 +40,7 @@ def tail(
     """Print the records of TOPIC, decoded; only what was committed. Dead letters show reason and original bytes."""
     name = full_name(topic, settings.topic_prefix)
     registry = SchemaRegistry(settings.schema_registry_url) if settings.schema_registry_url else None
-    kafka = {"bootstrap.servers": settings.kafka_bootstrap_servers}
-    messages = tail_topic(kafka, name, last=None if from_beginning else last, follow=follow)
+    messages = tail_topic(settings.kafka, name, last=None if from_beginning else last, follow=follow)
     shown = (show(seen_of(message), registry) for message in messages)
     write(shown, as_json, world, limit)
 

@@ -49,7 +49,7 @@ def list_topics(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def diff(settings: Settings, profile: str | None, as_json: bool) -> None:
     """Where the cluster differs from what is declared. Ends with 1 if `apply` would change anything."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
+    admin = cluster.admin_client(settings.kafka)
     changes = cluster.diff(admin, wanted(admin, settings.topic_prefix, profile))
     report(changes, as_json, "no difference")
     if any(change.kind != "notice" for change in changes):
@@ -63,7 +63,7 @@ def diff(settings: Settings, profile: str | None, as_json: bool) -> None:
 @click.pass_obj
 def apply(settings: Settings, profile: str | None, drained: bool, as_json: bool) -> None:
     """Create topics, raise partitions, correct configurations. Nothing is ever shrunk or deleted."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
+    admin = cluster.admin_client(settings.kafka)
     report(cluster.apply(admin, wanted(admin, settings.topic_prefix, profile), drained=drained), as_json, "no change")
 
 
@@ -78,7 +78,7 @@ def wanted(admin: AdminClient, prefix: str, profile: str | None) -> Sequence[Top
     return cluster.for_brokers(specs, brokers)
 
 
-def report(changes: Sequence[Change], as_json: bool, nothing: str) -> None:
+def report(changes: Sequence[Change], as_json: bool = False, nothing: str = "") -> None:
     """One line for each change; `nothing` if there is none but notices."""
     for change in changes:
         if as_json:
@@ -86,5 +86,5 @@ def report(changes: Sequence[Change], as_json: bool, nothing: str) -> None:
             click.echo(json.dumps({**row, "has": change.has, "wants": change.wants}))
         else:
             click.echo(str(change))
-    if not as_json and all(change.kind == "notice" for change in changes):
+    if nothing and not as_json and all(change.kind == "notice" for change in changes):
         click.echo(nothing)

@@ -1,44 +1,39 @@
 """docs/CONTRACTS.md, made from the schemas, the topics and a sample reader.
-Lives here: the page. Not here: what it describes.
+Lives here: the page. Not here: what it describes, writing it (cli/docs)."""
 
-`python -m worldtick.contracts.reference` writes the page of a clone."""
-
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from worldtick.contracts.envelope import VERSION
 from worldtick.contracts.registry import MODELS
 from worldtick.contracts.schemas import json_schema_of, known
-from worldtick.contracts.shipped import shipped
 from worldtick.contracts.topics import TopicSpec, topic_specs
 
 HEAD = """# Contracts
 
-Made by `python -m worldtick.contracts.reference` from `schemas/`, `topics/` and the models; a test fails when it is stale.
+Made by `worldtick docs` from `schemas/`, `topics/` and the models; a test fails when it is stale.
 
 ## Reading our topics
 
 - **Set `isolation.level=read_committed`.** Every event is published in a Kafka transaction, once. A reader that is not
-  read_committed, as Kafka's console consumer is by default, also sees what was aborted: duplicates, and events of steps
-  that were never committed. `kafka-console-consumer --isolation-level read_committed` does it right.
+  read_committed, as Kafka's console consumer is by default, also sees what was aborted: duplicates, and events of
+  steps that were never committed. `kafka-console-consumer --isolation-level read_committed` does it right.
 - Every record is one base event: `event_id, event_type, timestamp, version, source, data`. `event_id` is derived from
-  world, tick, service, slice and ordinal, so that the same event has the same id whenever it is published; `timestamp`
-  is world time, and wall time is the Kafka record's own. All moments are RFC 3339 with a zone.
+  world, tick, service, slice and ordinal, so that the same event has the same id whenever it is published;
+  `timestamp` is world time, and wall time is the Kafka record's own. All moments are RFC 3339 with a zone.
 - The key is the world's id, so one world's records stand in order in one partition. Order is kept per world, service
   and slice; `data.seq` is the tick's ordinal in the world.
-- Pass over fields that you do not know. Within version 1 fields are only added, and only optional ones: a reader pinned to
-  any release reads every later one, and the other way round.
-- Values are JSON, Avro single-object encoding (first bytes `C3 01`, then the schema's CRC-64-AVRO fingerprint, 8 bytes) or
-  Confluent-framed Avro (`00`, then the registry's schema id, 4 bytes), by the setting `WORLDTICK_FORMAT` (json, avro,
-  avro-confluent). All our readers accept all three; for Confluent's they need `SCHEMA_REGISTRY_URL`.
-- Money is an exact decimal with two digits beside an integer in ticks of 0.01 (`price`, `price_ticks`): compute with the
-  integer.
+- Pass over fields that you do not know. Within version 1 fields are only added, and only optional ones: a reader
+  pinned to any release reads every later one, and the other way round.
+- Values are JSON, Avro single-object encoding (first bytes `C3 01`, then the schema's CRC-64-AVRO fingerprint,
+  8 bytes) or Confluent-framed Avro (`00`, then the registry's schema id, 4 bytes), by the setting `WORLDTICK_FORMAT`
+  (json, avro, avro-confluent). All our readers accept all three; for Confluent's they need `SCHEMA_REGISTRY_URL`.
+- Money is an exact decimal with two digits beside an integer in ticks of 0.01 (`price`, `price_ticks`): compute with
+  the integer.
 - Headers are CloudEvents 1.0 (`ce_specversion, ce_id, ce_source, ce_type, ce_time, ce_subject` = the world,
   `content-type`) and W3C `traceparent`, the same on a tick and on all that comes of it.
-- A tick record is sealed if its data have `world`, `seq` and `kind_seq`. Anything else on a tick topic is a paste, which
-  control seals or dead-letters.
+- A tick record is sealed if its data have `world`, `seq` and `kind_seq`. Anything else on a tick topic is a paste,
+  which control seals or dead-letters.
 
 A whole reader that needs nothing of ours but the schema files (`docs/samples/read_events.py`):
 
@@ -49,7 +44,8 @@ REASONS = """
 ## Dead letters
 
 Beside each topic stands NAME.dlq with what could not be used: key, value and headers as they were, and the headers
-`dlq.reason`, `dlq.error`, `dlq.topic`, `dlq.partition`, `dlq.offset`, `dlq.timestamp`. `worldtick tail NAME.dlq` shows them.
+`dlq.reason`, `dlq.error`, `dlq.topic`, `dlq.partition`, `dlq.offset`, `dlq.timestamp`. `worldtick tail NAME.dlq` shows
+them.
 
 | Reason | Meaning |
 | --- | --- |
@@ -152,15 +148,3 @@ def _range(part: Mapping[str, Any]) -> str:
     if high < 2**63 - 1:
         return f"integer {low} to {high}"
     return "integer" if low < 0 else f"integer from {low}"
-
-
-def write_page() -> Path:
-    """Write docs/CONTRACTS.md of this clone; returns its path."""
-    docs = shipped("schemas").parent / "docs"
-    target = docs / "CONTRACTS.md"
-    target.write_text(page((docs / "samples" / "read_events.py").read_text("utf-8")), "utf-8")
-    return target
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{write_page().name} written\n")

@@ -60,21 +60,24 @@ class Stack:
         home = memory.postgres_home if memory else self.state_dir / "postgres"
         return Postgres(self.state_dir, Path(home), durable=self.durable)
 
-    def up(self) -> StackStatus:
-        """Start what does not run; both answer when this returns. Doing it again changes nothing."""
+    def up(self, *, kafka: bool = True, postgres: bool = True) -> StackStatus:
+        """Start those wanted that do not run; they answer when this returns. Doing it again changes nothing."""
         with self._locked(), _disk_full_explained(self.state_dir):
-            if not self.status().running:
+            running = self.status()
+            if (kafka and running.kafka.pid is None) or (postgres and running.postgres.pid is None):
                 self._check_disk()
-                for _ in range(PORT_ATTEMPTS_MAX - 1):
-                    try:
-                        self._start(self._recall())
-                        return self.status()
-                    except PortTaken as taken:
-                        if taken.port in self.wanted_ports.values():
-                            raise
-                        self.say(f"port {taken.port} was taken meanwhile; choosing another")
-                self._start(self._recall())
+                self._start_somewhere(kafka, postgres)
             return self.status()
+
+    def _start_somewhere(self, kafka: bool, postgres: bool) -> None:
+        for _ in range(PORT_ATTEMPTS_MAX - 1):
+            try:
+                return self._start(self._recall(), kafka, postgres)
+            except PortTaken as taken:
+                if taken.port in self.wanted_ports.values():
+                    raise
+                self.say(f"port {taken.port} was taken meanwhile; choosing another")
+        return self._start(self._recall(), kafka, postgres)
 
     def start_broker(self) -> None:
         """Start Kafka alone, on its remembered port, after a stop or a crash."""
@@ -124,13 +127,15 @@ class Stack:
         """The command line of one of Kafka's own tools, such as `org.apache.kafka.tools.ConsoleProducer`."""
         return kafka_jars.tool_command(kafka_jars.java(self.java_home), self.kafka_tools_classpath(), main_class)
 
-    def _start(self, memory: Memory) -> None:
+    def _start(self, memory: Memory, kafka: bool, postgres: bool) -> None:
         write_memory(self.state_dir, memory)
-        self._launch_broker(memory)  # Java needs seconds: meanwhile PostgreSQL starts
-        if not self.postgres.is_running():
+        if kafka:
+            self._launch_broker(memory)  # Java needs seconds: meanwhile PostgreSQL starts
+        if postgres and not self.postgres.is_running():
             self.say(f"starting PostgreSQL on port {memory.postgres_port}")
             self.postgres.start(memory.postgres_port, memory.password)
-        self.broker.await_ready(memory.kafka_ports)
+        if kafka:
+            self.broker.await_ready(memory.kafka_ports)
 
     def _launch_broker(self, memory: Memory) -> None:
         if not self.broker.is_running():
