@@ -1,6 +1,7 @@
 """Creating worlds: world, clock and empty slices in one transaction, the same again is the same.
 Lives here: what a new world is made of and when two requests are one. Not here: reading scenario files (cli)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from worldtick.store.worlds import (
     set_archived,
 )
 
+WORLD_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 SCENARIO_BYTES_MAX = 1_048_576
 SLICES_MAX = 100_000  # of one world, all services
 
@@ -91,6 +93,10 @@ def archive_world(pool: Pool, world_id: str) -> bool:
 def _check(plan: Plan, catalogue: Mapping[str, Service[Any]]) -> None:
     unknown = sorted(set(plan.sections) - set(catalogue))
     faults = [f"there is no service {name!r}; there are {', '.join(sorted(catalogue))}" for name in unknown]
+    if not WORLD_ID.fullmatch(plan.world_id):
+        faults.append("a world's id has 1 to 63 of a-z, 0-9, _ . - and begins with a letter or digit")
+    if not plan.sections:
+        faults.append("a world needs a service")
     if not plan.hourly and not plan.daily:
         faults.append("a world needs a grid: hourly, daily or both")
     if len(plan.scenario.encode()) > SCENARIO_BYTES_MAX:

@@ -79,6 +79,7 @@ class ClockView:
     facts: str
     lag_ticks: int
     now_us: int
+    daily_us: int
     seq: int
     hourly_seq: int
     daily_seq: int
@@ -109,12 +110,18 @@ def insert_clock(conn: Connection, world_key: int, new: NewClock) -> None:
 
 def find_view(conn: Connection, world_key: int) -> ClockView | None:
     """One clock, unlocked, for display."""
-    row = conn.execute(
-        "select epoch_s, driver, paused, hourly, daily, period_us, last_firing_us, catch_up, catch_up_max, facts,"
-        " lag_ticks, now_us, seq, hourly_seq, daily_seq, published_seq, rung_at from clock where world_key = %s",
-        (world_key,),
-    ).fetchone()
-    return ClockView(*row) if row else None
+    return find_views(conn, [world_key]).get(world_key)
+
+
+def find_views(conn: Connection, keys: Sequence[int]) -> dict[int, ClockView]:
+    """Clocks by their worlds' keys, unlocked, for display."""
+    rows = conn.execute(
+        "select world_key, epoch_s, driver, paused, hourly, daily, period_us, last_firing_us, catch_up, catch_up_max,"
+        " facts, lag_ticks, now_us, daily_us, seq, hourly_seq, daily_seq, published_seq, rung_at from clock"
+        " where world_key = any(%s)",
+        (list(keys),),
+    ).fetchall()
+    return {row[0]: ClockView(*row[1:]) for row in rows}
 
 
 def find_driven(conn: Connection, keys: Sequence[int] | None, after: int, limit: int) -> list[Clock]:
