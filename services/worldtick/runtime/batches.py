@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from worldtick.runtime.effects import Record, Writes
+from worldtick.runtime.effects import Again, Writes
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -25,6 +25,7 @@ class Rung(NamedTuple):
     world: str
     place: int
     value: bytes | None
+    source: Any
 
 
 class Note(NamedTuple):
@@ -44,7 +45,7 @@ class Prepared:
     ranges: list[tuple[int, int, int]]  # partition, first offset, the one after the last
     rung: dict[int, set[int]]  # partition -> offsets of rings that count
     passed: dict[int, int]
-    again: list[Record] = field(default_factory=list)  # rings of slices that are not at their end yet
+    again: list[Again] = field(default_factory=list)  # rings of slices that are not at their end yet
     beyond: set[str] = field(default_factory=set)  # worlds whose tick log ends before what was rung
     notes: list[Note] = field(default_factory=list)
     records: int = 0

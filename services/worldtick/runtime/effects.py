@@ -17,6 +17,16 @@ class Record(NamedTuple):
     partition: int
     offset: int
     value: bytes | None
+    source: Any = None  # the driver's own: a Kafka message, whose headers are read only where they are needed
+
+
+class Again(NamedTuple):
+    """A ring to be published again: the same bytes on the same partition."""
+
+    partition: int
+    world: str
+    value: bytes | None
+    source: Any
 
 
 class SliceRow(NamedTuple):
@@ -85,6 +95,7 @@ class Writes:
     effects: list[tuple[int, str, str, str, str, int, int]] = field(default_factory=list)  # rows of `directive`
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)  # projection table -> full rows
     attempted: list[tuple[int, int]] = field(default_factory=list)  # attempt rows to clear: slice, version
+    kept: list[int] = field(default_factory=list)  # slices whose new snapshot is kept beside those to come
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -184,7 +195,7 @@ class Transact:
     """-> Published. One Kafka transaction: outputs, continuation rings, offsets with their account."""
 
     outputs: Sequence[bytes]  # ledger.outputs, in order
-    rings: Sequence[Record]  # rung again, same bytes, same partition
+    rings: Sequence[Again]
     offsets: Mapping[int, tuple[int, str]]  # partition -> (next offset, metadata)
     group: Any  # group metadata as it was when the batch was read
 

@@ -23,6 +23,7 @@ from worldtick.contracts.sealed import SealedTick, decode_sealed
 from worldtick.contracts.wire import EventWriter
 from worldtick.runtime.batches import Account, Note, Prepared, Rung, account_in, sum_of
 from worldtick.runtime.effects import (
+    Again,
     Attempt,
     Claim,
     Commit,
@@ -159,7 +160,7 @@ class Protocol:
         if self._home(ring.world) != record.partition:
             return None
         place = ring.seq if self._service.stream == "all" else ring.kind_seq
-        return Rung(record.partition, record.offset, ring.world, place, record.value)
+        return Rung(record.partition, record.offset, ring.world, place, record.value, record.source)
 
     def _home(self, world: str) -> int:
         home = self._homes.get(world)
@@ -249,8 +250,7 @@ class Protocol:
             batch.writes.attempted.append(begun)
         for key, (held, from_version) in moved.items():
             if held.version > from_version:
-                row = self._stepper.raise_of(held, from_version, bodies.get(key))
-                batch.writes.raises.append(row)
+                self._stepper.write_move(batch.writes, held, from_version, bodies.get(key))
 
     def _attempt(self, task: Planned, done: tuple[int, int] | None) -> Generator[Effect, Any, Done | Failure]:
         """Step one tick after an unclean end: it is noted first, so that one which kills its process is found out."""
@@ -292,7 +292,7 @@ class Protocol:
         for world, ring in highest.items():
             behind = any(held.version < ring.place and held.blocked is None for held in self.memory.of(world))
             if behind and world not in batch.beyond:
-                batch.again.append(Record(ring.partition, ring.offset, ring.value))
+                batch.again.append(Again(ring.partition, world, ring.value, ring.source))
 
     # ---- stage 2
 
@@ -346,8 +346,7 @@ class Protocol:
         writes = Writes(self._reader_key, self._worker_key, tuple(sorted(self._claimed)))
         for held in self.memory.all():
             if held.blocked is None and held.snapshot_version < held.version:
-                body = self._stepper.snapshot_of(held)
-                writes.raises.append(self._stepper.raise_of(held, held.version, body)._replace(snapshot=body))
+                self._stepper.write_snapshot(writes, held)
         if writes.raises:
             yield Commit(writes)
         yield Release(sorted(self._claimed))

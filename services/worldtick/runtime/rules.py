@@ -14,9 +14,14 @@ class Rules:
     parks_after: int = 3  # dead steps in a row, after which a slice waits for `slice resume`
     snapshot_bytes_per_tick: int = 16_384  # what snapshots may cost a slice's tick on average
     snapshot_ticks_max: int = 24  # a takeover steps again through at most so many ticks
+    snapshot_kept_every_ticks: int = 240  # kept for verify and time travel when newer ones come
     memory_bytes_max: int = 1 << 30  # encoded size of the slices kept between batches
     message_bytes_max: int = 524_288 - 16_384  # below simulation.event's limit, with room for key and headers
 
     def snapshot_due(self, size_bytes: int, ticks_since: int) -> bool:
         """Whether a state of this size is stored now: every tick while it is small, else as its bytes allow."""
         return ticks_since >= min(self.snapshot_ticks_max, -(-size_bytes // self.snapshot_bytes_per_tick))
+
+    def snapshot_kept(self, from_version: int, version: int) -> bool:
+        """Whether a snapshot is taken and kept at this move: where it passes a multiple of the interval."""
+        return version // self.snapshot_kept_every_ticks > from_version // self.snapshot_kept_every_ticks

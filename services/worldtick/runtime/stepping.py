@@ -151,12 +151,22 @@ class Stepper:
             for at, effect in enumerate(step.effects)
         )
 
-    def raise_of(self, held: Held, from_version: int, body: bytes | None) -> Raise:
-        """The slice's move in a transaction, with a snapshot where one is due. body: the encoded state, if at hand."""
-        snapshot = None
-        if self._rules.snapshot_due(held.size_bytes, held.version - held.snapshot_version):
-            snapshot = self.snapshot_of(held, body)
-        return Raise(
+    def write_move(self, writes: Writes, held: Held, from_version: int, body: bytes | None) -> None:
+        """Add a slice's move, with a snapshot where one is due. body: the encoded state, if at hand."""
+        kept = self._rules.snapshot_kept(from_version, held.version)
+        due = self._rules.snapshot_due(held.size_bytes, held.version - held.snapshot_version)
+        if kept:
+            writes.kept.append(held.slice_key)
+        self._move(writes, held, from_version, (body or self._service.encode(held.state)) if due or kept else None)
+
+    def write_snapshot(self, writes: Writes, held: Held) -> None:
+        """Add a slice's snapshot where it stands."""
+        self._move(writes, held, held.version, self._service.encode(held.state))
+
+    def _move(self, writes: Writes, held: Held, from_version: int, snapshot: bytes | None) -> None:
+        if snapshot is not None:
+            held.snapshot_version = held.version
+        row = Raise(
             slice_key=held.slice_key,
             from_version=from_version,
             version=held.version,
@@ -168,8 +178,4 @@ class Stepper:
             reason=held.blocked if held.status != WELL else None,
             snapshot=snapshot,
         )
-
-    def snapshot_of(self, held: Held, body: bytes | None = None) -> bytes:
-        """The slice's state as stored."""
-        held.snapshot_version = held.version
-        return self._service.encode(held.state) if body is None else body
+        writes.raises.append(row)
