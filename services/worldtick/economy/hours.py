@@ -14,9 +14,7 @@ from worldtick.economy.households import (
     HISTORY,
     IDLE_HOURS_MAX,
     ORDERS,
-    STOCK,
     SUPPLY,
-    TRADED,
     VOLUME,
     WAITING,
     Book,
@@ -65,7 +63,9 @@ def _believe(world: Any, pair: Any, low: Any, high: Any) -> Any:
 
 
 @compiled
-def _learn(world: Any, pair: Any, person: Any, c: Any, units: Any, quote: Any, filled: Any, price: Any, sign: Any) -> Any:
+def _learn(
+    world: Any, pair: Any, person: Any, c: Any, units: Any, quote: Any, filled: Any, price: Any, sign: Any
+) -> Any:
     """Move one belief after one order. sign: 1 a buyer, -1 a seller; price: at which the market traded last."""
     low = np.int64(world.low[pair])
     high = np.int64(world.high[pair])
@@ -107,13 +107,15 @@ def _settle(world: Any, book: Any, commodities: Any, c: Any, price: Any, sign: A
 
 
 @compiled
-def _clear_market(plan: Any, world: Any, wishes: Any, district: Any, c: Any, bid_room: Any, ask_room: Any, report: Any, scratch: Any) -> Any:
+def _clear_market(
+    plan: Any, world: Any, wishes: Any, district: Any, c: Any, bid_room: Any, ask_room: Any, report: Any, scratch: Any
+) -> Any:
     """Clear and settle one market and write its column of the report, all but its flows."""
     commodities = plan.spend_ppm.shape[0]
     market = district * commodities + c
     bid_count, ask_count, admitted, waiting = gather(plan, world, wishes, district, c, bid_room, ask_room)
     bids, asks = cut(bid_room, bid_count), cut(ask_room, ask_count)
-    best, _, _, _, most = clear_book(
+    _, _, _, _, most = clear_book(
         bids.value, bids.wanted, bids.pair, asks.value, asks.wanted, asks.pair, bids.filled, asks.filled, scratch
     )
     volume, price, demand, supply, _ = clear_book(
@@ -130,7 +132,6 @@ def _clear_market(plan: Any, world: Any, wishes: Any, district: Any, c: Any, bid
     report[ORDERS, market] = admitted
     report[WAITING, market] = waiting
     report[EFFICIENCY, market] = share_ppm(gained, most)
-    report[TRADED, market] = volume * price
 
 
 @compiled
@@ -182,9 +183,6 @@ def _live(plan: Any, world: Any, hour: Any, wishes: Any, bids: Any, asks: Any, r
         for c in range(commodities):
             _clear_market(plan, world, wishes, district, c, bids, asks, report, scratch)
         _change_trades(plan, world, district)
-        for person in range(plan.district_start[district], plan.district_start[district + 1]):
-            for c in range(commodities):
-                report[STOCK, district * commodities + c] += world.stock[person * commodities + c]
     return used, waiting
 
 
@@ -194,7 +192,9 @@ def _side(room: Any) -> Any:
 
 
 @compiled
-def live_worlds(plan: Any, wide: Any, narrow: Any, small: Any, hours: Any, chance: Any, factors: Any, reports: Any, counts: Any) -> Any:
+def live_worlds(
+    plan: Any, wide: Any, narrow: Any, small: Any, hours: Any, chance: Any, factors: Any, reports: Any, counts: Any
+) -> Any:
     """Step W worlds of one plan in place, one after another: what a world becomes does not depend on its neighbours.
 
     wide (W, n + M) int64: money, price. narrow (W, 4 P + HISTORY n) int32: low, high, stock, waited, past_price.
@@ -216,7 +216,5 @@ def live_worlds(plan: Any, wide: Any, narrow: Any, small: Any, hours: Any, chanc
             row[4 * p :].reshape(n, HISTORY), byte[p:end].reshape(n, HISTORY), byte[end : end + n], byte[:p],
             byte[end + n : end + 2 * n], byte[end + 2 * n :],
         )  # fmt: skip
-        hour = Hour(
-            chance[w, 0], chance[w, 1], hours[w, 0], hours[w, 1], hours[w, 2], factors[w, 0], factors[w, 1]
-        )
+        hour = Hour(chance[w, 0], chance[w, 1], hours[w, 0], hours[w, 1], hours[w, 2], factors[w, 0], factors[w, 1])
         counts[w, 0], counts[w, 1] = _live(plan, world, hour, wishes, bids, asks, reports[w], scratch)

@@ -1,8 +1,8 @@
 """The households: they make and use goods, quote prices that they believe in, settle, and learn.
-Lives here: one world's hour as integer kernels. Not here: how a book clears (auction.py), batches of worlds (market.py).
+Lives here: one world's hour as integer kernels. Not here: how a book clears (auction.py), batches (market.py).
 
-The agents are BazaarBot's (Doran & Parberry, "Emergent economies for role playing games", 2010): inventory, money, and
-for each commodity a believed price range [low, high] that narrows and moves with success, widens and moves with failure.
+The agents are BazaarBot's (Doran & Parberry, "Emergent economies for role playing games", 2010): inventory, money,
+and for each commodity a believed price range [low, high] that narrows with success, widens and moves with failure.
 docs/ECONOMY.md says where ours differ and why.
 """
 
@@ -13,7 +13,6 @@ import numpy as np
 from worldtick.chance.compiled import compiled
 from worldtick.chance.philox import block
 from worldtick.chance.streams import ChanceStream
-
 
 HISTORY = 10  # trades that a person remembers
 NO_TRADE = 255  # an empty place in the history
@@ -78,13 +77,13 @@ class Book(NamedTuple):
 
 
 # Rows of a world's report, (REPORT_ROWS, M).
-VOLUME, DEMAND, SUPPLY, ORDERS, EFFICIENCY, SOURCES, SINKS, WAITING, STOCK, TRADED = range(10)
-REPORT_ROWS = 10
+VOLUME, DEMAND, SUPPLY, ORDERS, EFFICIENCY, MADE, INPUTS, EATEN, WAITING = range(9)
+REPORT_ROWS = 9
 
 
 @compiled
 def _flow(rate_milli: Any, ppm: Any, hour: Any, hours: Any, person: Any) -> Any:
-    """Whole units that a rate gives in the `hours` that end at `hour`; over time exactly the rate, without a rest kept."""
+    """Whole units that a rate gives in the `hours` up to `hour`; over time exactly the rate, though no rest is kept."""
     rate = rate_milli * ppm // PPM
     phase = person * PHASE_STEP % MILLI
     return (hour * rate + phase) // MILLI - ((hour - hours) * rate + phase) // MILLI
@@ -108,9 +107,9 @@ def work(plan: Any, world: Any, hour: Any, person: Any, market: Any, report: Any
     for c in range(commodities):
         used = batches * plan.uses[trade, c]
         world.stock[pair + c] -= used
-        report[SINKS, market + c] += used
+        report[INPUTS, market + c] += used
     world.stock[pair + made] += batches * plan.batch_units[trade]
-    report[SOURCES, market + made] += batches * plan.batch_units[trade]
+    report[MADE, market + made] += batches * plan.batch_units[trade]
     idle = lacking and world.stock[pair + made] == 0
     world.idle[person] = min(255, world.idle[person] + hour.hours) if idle else 0
 
@@ -132,7 +131,7 @@ def consume(plan: Any, world: Any, hour: Any, person: Any, market: Any, report: 
                 need += (over + 3) >> 2
             eaten = min(world.stock[pair], need)
             world.stock[pair] -= eaten
-            report[SINKS, market + c] += eaten
+            report[EATEN, market + c] += eaten
 
 
 @compiled
@@ -152,7 +151,8 @@ def _household_units(plan: Any, world: Any, hour: Any, person: Any, c: Any, dema
     odd: 32 random bits that round the share to whole units, fairly.
     """
     pair = person * plan.spend_ppm.shape[0] + c
-    share = min(world.money[person] * plan.spend_ppm[c] // PPM * hour.hours * demand_ppm // PPM, world.money[person] // 4)
+    most = world.money[person] // 4
+    share = min(most, min(most, world.money[person] * plan.spend_ppm[c] // PPM * hour.hours) * demand_ppm // PPM)
     middle = (np.int64(world.low[pair]) + world.high[pair]) >> 1
     fresh = (share + (odd * middle >> 32)) // middle
     return fresh + min(np.int64(world.hunger[pair]), (share * HUNGER_HOURS) // middle + 1)

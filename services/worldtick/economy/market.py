@@ -1,5 +1,5 @@
 """The market: a world's economy as arrays, and its step for one world or many.
-Lives here: state, genesis, the batch. Not here: what households do (households.py, hours.py), ticks and events (service.py)."""
+Lives here: state, genesis, the batch. Not here: what households do (households.py, hours.py), events (service.py)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from worldtick.chance.philox import WORD_MASK, words
 from worldtick.chance.streams import ChanceStream
-from worldtick.economy.households import HISTORY, NO_TRADE, REPORT_ROWS
+from worldtick.economy.factors import Shock
 from worldtick.economy.hours import live_worlds
+from worldtick.economy.households import HISTORY, NO_TRADE, REPORT_ROWS
 from worldtick.economy.plan import Plan
 
 Report = NDArray[np.int64]
@@ -25,6 +26,7 @@ class Market:
     wide: NDArray[np.int64]  # (n + M,) money, last price
     narrow: NDArray[np.int32]  # (4 P + 10 n,) low, high, stock, waited, remembered prices
     small: NDArray[np.uint8]  # (P + 13 n,) hunger, remembered commodities, next place, trade, idle
+    shocks: tuple[Shock, ...] = ()  # those that have not ended, in canonical order
 
     @property
     def money(self) -> NDArray[np.int64]:
@@ -84,6 +86,7 @@ class MarketTick:
     market_orders: int  # budget
     supply_ppm: NDArray[np.int64]  # (M,)
     demand_ppm: NDArray[np.int64]  # (M,)
+    shocks: tuple[Shock, ...] = ()  # those that outlast the tick
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +97,12 @@ class Lived:
     report: Report
     orders: int  # admitted
     waiting: int  # carried over
+
+
+def sizes(plan: Plan) -> tuple[int, int, int]:
+    """Lengths of the wide, narrow and small arrays."""
+    n, pairs = plan.persons, plan.persons * len(plan.commodities)
+    return n + plan.markets, 4 * pairs + HISTORY * n, pairs + (HISTORY + 3) * n
 
 
 def genesis(plan: Plan, seed: int) -> Market:
@@ -126,7 +135,9 @@ def _stock_up(market: Market) -> None:
     market.stock[:] = tables.larder_units[None, :] // 4
     day = tables.batches_milli[trade] * FIRST_STOCK_HOURS // 1000
     market.stock[:] += (tables.uses[trade] * day[:, None]).astype(np.int32)
-    wares = tables.larder_units[tables.makes[trade]] * 3 // 4 + tables.batch_units[trade] * (1 + tables.batches_milli[trade] * 2 // 1000)
+    wares = tables.larder_units[tables.makes[trade]] * 3 // 4 + tables.batch_units[trade] * (
+        1 + tables.batches_milli[trade] * 2 // 1000
+    )
     market.stock[people, tables.makes[trade]] += wares.astype(np.int32)
 
 
@@ -161,6 +172,6 @@ def _step_group(markets: Sequence[Market], ticks: Sequence[MarketTick]) -> list[
     orders = counts.tolist()
     # Copies: a view would keep the whole batch's arrays alive as long as one world is not stepped again.
     return [
-        Lived(Market(plan, wide[w].copy(), narrow[w].copy(), small[w].copy()), reports[w], orders[w][0], orders[w][1])
+        Lived(Market(plan, wide[w].copy(), narrow[w].copy(), small[w].copy(), ticks[w].shocks), reports[w], *orders[w])
         for w in range(len(ticks))
     ]

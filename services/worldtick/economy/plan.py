@@ -36,6 +36,9 @@ class Plan:
     base_price: Table  # (C,) price ticks
     money_ticks: int  # what each person begins with
     tables: PlanTables
+    market_names: tuple[tuple[str, str, str], ...]  # (M,) of (id, district, commodity), the id being district/commodity
+    market_ids: tuple[str, ...]  # (M,)
+    market_numbers: Mapping[str, int]  # id -> index
 
     @property
     def persons(self) -> int:
@@ -75,6 +78,7 @@ def build_plan(
     counts = np.array([[people.get(d, {}).get(t, 0) for t in names] for d in districts], np.int64)
     person_trade = np.concatenate([np.repeat(np.arange(len(names), dtype=np.uint8), row) for row in counts])
     start = np.concatenate([[0], np.cumsum(counts.sum(axis=1))]).astype(np.int64)
+    market_ids = tuple(f"{d}/{c}" for d in districts for c in commodities)
     return Plan(
         districts=tuple(districts),
         commodities=commodities,
@@ -83,10 +87,15 @@ def build_plan(
         base_price=np.array(list(base_price.values()), np.int64),
         money_ticks=households["money_ticks"],
         tables=_tables(start, commodities, list(trades.values()), households),
+        market_names=tuple((f"{d}/{c}", d, c) for d in districts for c in commodities),
+        market_ids=market_ids,
+        market_numbers={name: number for number, name in enumerate(market_ids)},
     )
 
 
-def _tables(start: Table, commodities: tuple[str, ...], trades: list[TradePlan], wants: Mapping[str, Any]) -> PlanTables:
+def _tables(
+    start: Table, commodities: tuple[str, ...], trades: list[TradePlan], wants: Mapping[str, Any]
+) -> PlanTables:
     def by_commodity(values: Mapping[str, int]) -> Table:
         return np.array([values.get(c, 0) for c in commodities], np.int64)
 
