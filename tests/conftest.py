@@ -2,7 +2,7 @@
 Lives here: fixtures that several rooms need. Not here: where the servers come from (servers), small worlds."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -14,6 +14,8 @@ from psycopg import sql
 
 from tests.servers import Servers
 from worldtick.cli.settings import load
+from worldtick.contracts.errors import Unavailable
+from worldtick.local import kafka_jars
 from worldtick.store.db import migrate
 
 SERVERS = pytest.StashKey[Servers]()
@@ -40,6 +42,18 @@ def pytest_report_header(config: pytest.Config) -> str:
 def kafka(pytestconfig: pytest.Config) -> str:
     """The bootstrap servers of the run's broker. Tests keep to topics and groups below their `topic_prefix`."""
     return pytestconfig.stash[SERVERS].kafka
+
+
+@pytest.fixture(scope="session")
+def kafka_tool(pytestconfig: pytest.Config) -> Callable[[str], list[str]]:
+    """Java class of one of Kafka's own tools -> its command line; fetches Kafka's jars if they are not there."""
+    settings = pytestconfig.stash[SERVERS].settings
+    try:
+        java = kafka_jars.java(settings.java_home)
+    except Unavailable as lacking:
+        pytest.skip(f"Kafka's own tools need Java: {lacking}")
+    jars = kafka_jars.classpath(settings.cache_dir or kafka_jars.CACHE_DIR, lambda line: None)
+    return lambda main_class: kafka_jars.tool_command(java, jars, main_class)
 
 
 @pytest.fixture(scope="session")

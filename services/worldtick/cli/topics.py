@@ -2,7 +2,6 @@
 Lives here: the verbs. Not here: the comparison (runtime/topics), the declaration (contracts/topics)."""
 
 import json
-import sys
 from collections.abc import Sequence
 
 import click
@@ -53,7 +52,7 @@ def diff(settings: Settings, profile: str | None, as_json: bool) -> None:
     changes = cluster.diff(admin, wanted(admin, settings.topic_prefix, profile))
     report(changes, as_json, "no difference")
     if any(change.kind != "notice" for change in changes):
-        sys.exit(1)
+        click.get_current_context().exit(1)
 
 
 @topics.command()

@@ -17,6 +17,7 @@ from worldtick.contracts.errors import Unavailable
 JAVA_MIN = 17
 MAVEN_SECONDS_MAX = 900
 PROGRESS_EVERY = 25  # downloads between two lines of progress
+CACHE_DIR = Path.home() / ".cache" / "worldtick"
 TOOL_OPTIONS = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # a tool lives for seconds
 
 Say = Callable[[str], None]

@@ -46,7 +46,7 @@ class Stack:
         say: Callable[[str], None] = quiet,
     ) -> None:
         self.state_dir = state_dir.absolute()
-        self.cache_dir = cache_dir or Path.home() / ".cache" / "worldtick"
+        self.cache_dir = cache_dir or kafka_jars.CACHE_DIR
         self.java_home = java_home
         self.wanted_ports = {"kafka_port": kafka_port, "postgres_port": postgres_port}
         self.durable = durable
