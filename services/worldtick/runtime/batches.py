@@ -1,6 +1,7 @@
 """Batches: what a worker has in hand between reading records and having published what came of them.
 Lives here: the batch, its rings, notes and account. Not here: what is done with it (protocol)."""
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ class Note(NamedTuple):
 
     event: str
     fields: dict[str, Any]
+    level: int = logging.INFO
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ A batch passes three stages, each strictly in order of batches, the three of the
 A stage that fails raises the epoch, which drops every batch under way; the driver then reads the committed offsets
 and calls `place`. Nothing in memory outlives that."""
 
+import logging
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Any
 
@@ -37,7 +38,9 @@ from worldtick.runtime.effects import (
     Transact,
     Writes,
 )
+from worldtick.runtime.errors import Fenced
 from worldtick.runtime.memory import Held, Memory
+from worldtick.runtime.notes import NOTED_RECORDS_MAX, notes_of
 from worldtick.runtime.rules import Rules
 from worldtick.runtime.service import Service
 from worldtick.runtime.speech import Failure
@@ -132,6 +135,8 @@ class Protocol:
         rings: list[Rung] = []
         ends: dict[int, int] = {}
         for record in records:
+            if record.offset < self._next.get(record.partition, record.offset + 1):
+                raise Fenced(f"record {record.partition}/{record.offset} lies before where we stand, or is not ours")
             ends[record.partition] = record.offset + 1
             ring = self._ring(record)
             if ring is None:
@@ -217,7 +222,7 @@ class Protocol:
             if tick is None:
                 batch.beyond.add(held.world)
                 fields = {"world": held.world, "slice": held.slice_no, "place": place}
-                batch.notes.append(Note("ring_beyond_table", fields))
+                batch.notes.append(Note("ring_beyond_table", fields, logging.ERROR))
                 break
             found.append(Planned(held, place, partition, offset, tick))
         found.reverse()
@@ -274,14 +279,9 @@ class Protocol:
         key = task.held.slice_key
         if isinstance(result, Failure):
             bodies.pop(key, None)
-            fields = {"world": task.held.world, "slice": task.held.slice_no, "tick": task.tick.seq}
-            fields |= {"tick_id": task.tick.tick_id, "reason": result.reason, "error": result.error}
-            batch.notes.append(Note("step_dead", fields))
-            if task.held.blocked is not None:
-                where = {"world": task.held.world, "slice": task.held.slice_no}
-                batch.notes.append(Note("slice_parked", {**where, "reason": task.held.blocked}))
         else:
             bodies[key] = result.body
+        batch.notes += notes_of(task, result, in_full=batch.records <= NOTED_RECORDS_MAX)
 
     def _ring_again(self, rings: Sequence[Rung], batch: Prepared) -> None:
         """One ring for each world that has a slice short of what was rung, under the bound of ticks per record."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from importlib.resources import files
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -64,7 +65,7 @@ def open_pool(
     return pool
 
 
-def _connect_arguments(application_name: str, statement_timeout_ms: int) -> dict[str, object]:
+def _connect_arguments(application_name: str, statement_timeout_ms: int) -> dict[str, Any]:
     return {
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_S,
@@ -89,6 +90,14 @@ def _first_line(cause: BaseException) -> str:
 
 def _away(cause: BaseException) -> str:
     return f"PostgreSQL is away ({_first_line(cause)}); start it, or correct DATABASE_URL, and run again"
+
+
+def connect(url: str, application_name: str, *, autocommit: bool = False) -> Connection:
+    """One connection with the bounds that a pool's have. Raises DatabaseAway."""
+    try:
+        return psycopg.connect(url, autocommit=autocommit, **_connect_arguments(application_name, STATEMENT_TIMEOUT_MS))
+    except psycopg.OperationalError as cause:
+        raise DatabaseAway(_away(cause)) from cause
 
 
 @contextmanager

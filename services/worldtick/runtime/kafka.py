@@ -1,0 +1,243 @@
+"""The protocol's Kafka side on real brokers: a group member that reads, a transactional producer that publishes.
+Lives here: consumer, producer, what their errors mean. Not here: when they are asked (worker), bytes (contracts)."""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+
+from worldtick.contracts.errors import Unavailable
+from worldtick.contracts.headers import cloudevent_headers
+from worldtick.contracts.outputs import decode_outputs
+from worldtick.runtime.effects import Published, Record, Transact
+from worldtick.runtime.errors import Fenced
+from worldtick.runtime.topics import admin_client
+
+log = logging.getLogger(__name__)
+
+CALL_S: Final = 10.0  # of one call to a broker
+MAX_POLL_MS: Final = 300_000
+TRANSACTION_TIMEOUT_MS: Final = 15_000
+SEEK_TRIES: Final = 100  # a partition just assigned refuses to seek for some milliseconds
+PRODUCE_TRIES: Final = 100
+BATCH_BYTES: Final = 131_072
+
+
+@dataclass(slots=True)
+class Polled:
+    """What one poll brought."""
+
+    records: list[Record] = field(default_factory=list)
+    group: Any = None  # metadata as they were when the records were read: what fences a former owner
+
+
+def topic_identity(kafka: Mapping[str, Any], topic: str) -> tuple[str, int]:
+    """(the id that a topic keeps until it is deleted, its partitions). Raises Unavailable."""
+    try:
+        asked = admin_client(kafka).describe_topics(TopicCollection([topic]), request_timeout=CALL_S)
+        found = asked[topic].result(CALL_S + 5.0)
+    except KafkaException as away:
+        why = away.args[0].str()
+        raise Unavailable(f"Kafka does not describe topic {topic} ({why}): run `worldtick topics apply`") from away
+    return str(found.topic_id), len(found.partitions)
+
+
+class Feed:
+    """One member of a service's group on its tick topic. Rebalances are noted here; the worker acts on them."""
+
+    def __init__(self, kafka: Mapping[str, Any], group: str, topic: str, session_timeout_ms: int) -> None:
+        self.assigned: set[int] = set()  # since they were last cleared
+        self.revoked: set[int] = set()
+        self.lost: set[int] = set()
+        self.moved = False
+        self.held: set[int] = set()
+        self._topic = topic
+        self._consumer = Consumer(
+            {
+                **kafka,
+                "group.id": group,
+                "client.id": group,
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",  # and so offsets are fetched stable
+                "auto.offset.reset": "earliest",  # the tick table is the log: any ring that is left will do
+                "partition.assignment.strategy": "cooperative-sticky",
+                "max.poll.interval.ms": MAX_POLL_MS,
+                "session.timeout.ms": session_timeout_ms,
+                "heartbeat.interval.ms": max(200, session_timeout_ms // 4),
+                "fetch.wait.max.ms": 500,
+                "queued.max.messages.kbytes": 65_536,
+            }
+        )
+        self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+
+    def _on_assign(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
+        partitions = {int(place.partition) for place in places}
+        self.held |= partitions
+        self.assigned |= partitions
+        self.moved = True
+
+    def _on_revoke(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
+        partitions = {int(place.partition) for place in places}
+        self.held -= partitions
+        self.assigned -= partitions
+        self.revoked |= partitions
+        self.moved = True
+
+    def _on_lost(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
+        partitions = {int(place.partition) for place in places}
+        self.held -= partitions
+        self.assigned -= partitions
+        self.lost |= partitions
+        self.moved = True
+
+    def poll(self, records_max: int, wait_s: float) -> Polled:
+        """Records as soon as there is one, none after `wait_s`; none either if partitions moved meanwhile.
+
+        Raises Fenced where reading has to begin again.
+        """
+        messages = self._consumer.consume(1, wait_s)  # asking for many at once would wait the whole time for them
+        if messages and records_max > 1:
+            messages += self._consumer.consume(records_max - 1, 0)
+        if self.moved:
+            return Polled()
+        records = [
+            Record(message.partition(), message.offset(), message.value(), message)
+            for message in messages
+            if message.error() is None or self._passes(message.error())
+        ]
+        return Polled(records, self._consumer.consumer_group_metadata()) if records else Polled()
+
+    def _passes(self, error: KafkaError | None) -> bool:
+        if error is not None and (error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED):
+            raise Fenced(f"reading {self._topic} failed: {error.str()}")
+        return False  # librdkafka retries by itself
+
+    def committed(self, partitions: Collection[int]) -> dict[int, tuple[int, str]]:
+        """The committed offset (0 where none is) and its metadata; waits for open transactions. Raises Unavailable."""
+        places = [TopicPartition(self._topic, partition) for partition in sorted(partitions)]
+        try:
+            found = self._consumer.committed(places, timeout=2 * CALL_S) if places else []
+        except KafkaException as away:
+            raise Unavailable(f"Kafka does not tell committed offsets: {away.args[0].str()}") from away
+        return {place.partition: (max(0, place.offset), place.metadata or "") for place in found}
+
+    def span(self, partition: int) -> tuple[int, int]:
+        """Where a partition's log begins and ends. Raises Unavailable."""
+        try:
+            low, end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), CALL_S)
+        except KafkaException as away:
+            raise Unavailable(f"Kafka does not tell how far {self._topic} goes: {away.args[0].str()}") from away
+        return low, end
+
+    def group(self) -> Any:
+        """The group's metadata now."""
+        return self._consumer.consumer_group_metadata()
+
+    def seek(self, offsets: Mapping[int, int]) -> None:
+        """Read on from these offsets. Raises Fenced if a partition is not ours any more."""
+        for partition, offset in offsets.items():
+            self._seek(TopicPartition(self._topic, partition, offset))
+
+    def _seek(self, place: TopicPartition) -> None:
+        for _ in range(SEEK_TRIES):
+            try:
+                self._consumer.seek(place)
+            except KafkaException as refused:
+                if refused.args[0].code() != KafkaError._STATE or self.moved:
+                    raise Fenced(f"{place.topic}/{place.partition} is not ours to read: {refused}") from refused
+                self._consumer.poll(0.02)  # serves the assignment; what it brings is read again after the seek
+            else:
+                return
+        raise Fenced(f"{place.topic}/{place.partition} does not take a position")
+
+    def close(self) -> None:
+        """Leave the group at once."""
+        self._consumer.close()
+
+
+class Press:
+    """Publishes in transactions. After one that did not surely commit it takes a new producer of the same name."""
+
+    def __init__(self, kafka: Mapping[str, Any], transactional_id: str, prefix: str, tick_topic: str) -> None:
+        self.broken = False
+        self._prefix = prefix
+        self._tick_topic = tick_topic
+        self._settings = {
+            **kafka,
+            "transactional.id": transactional_id,
+            "client.id": transactional_id,
+            "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+            "acks": "all",
+            "partitioner": "murmur2_random",
+            "linger.ms": 1,
+            "batch.size": BATCH_BYTES,
+            "batch.num.messages": 100_000,
+            "queue.buffering.max.messages": 500_000,
+            "compression.type": "lz4",  # as simulation.event declares; the broker need not do it again
+            "retry.backoff.ms": 2,  # at 100 the next transaction waits 93 ms for the last one's markers
+        }
+        self._producer = self._begin()
+
+    def _begin(self) -> Producer:
+        producer = Producer(self._settings)
+        try:
+            producer.init_transactions(CALL_S)  # ends what a predecessor of this name left open
+        except KafkaException as away:
+            raise Unavailable(f"Kafka does not let us begin transactions: {away.args[0].str()}") from away
+        return producer
+
+    def renew(self) -> None:
+        """A new producer, so that what the old one left open is surely over. Raises Unavailable."""
+        if self.broken:
+            self._producer.purge()
+            self._producer = self._begin()
+            self.broken = False
+
+    def transact(self, effect: Transact) -> Published:
+        """One short transaction: outputs, rings, offsets."""
+        offsets = [
+            TopicPartition(self._tick_topic, partition, offset, metadata)
+            for partition, (offset, metadata) in effect.offsets.items()
+        ]
+        try:
+            self._producer.begin_transaction()
+            self._produce(effect)
+            self._producer.send_offsets_to_transaction(offsets, effect.group, CALL_S)
+            self._producer.commit_transaction(CALL_S)
+        except (KafkaException, BufferError) as failed:
+            self.broken = True
+            log.warning("transaction_failed", extra={"error": str(failed)})
+            return Published.NO
+        return Published.YES
+
+    def _produce(self, effect: Transact) -> None:
+        for ring in effect.rings:
+            message: Message = ring.source
+            self._put(self._tick_topic, ring.world, ring.value, message.headers() or [], ring.partition)
+        for body in effect.outputs:
+            said = decode_outputs(body)
+            for one in said.messages:
+                headers = cloudevent_headers(
+                    one.event_id, one.event_type, said.time, said.source, said.world, said.traceparent, one.value
+                )
+                self._put(self._prefix + one.topic, said.world, one.value, headers + one.headers, -1)
+
+    def _put(self, topic: str, key: str, value: bytes | None, headers: Sequence[Any], partition: int) -> None:
+        for _ in range(PRODUCE_TRIES):
+            try:
+                self._producer.produce(topic, value, key, partition, headers=headers)
+            except BufferError:
+                self._producer.poll(0.1)  # what is under way makes room
+            else:
+                return
+        raise BufferError("Kafka takes nothing more")

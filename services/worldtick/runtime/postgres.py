@@ -1,0 +1,158 @@
+"""The protocol's SQL effects on a real PostgreSQL, over one connection that is opened again when it broke.
+Lives here: which effect is which transaction, outcomes. Not here: statements (store), when (protocol)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from worldtick.runtime.effects import (
+    Attempt,
+    Claim,
+    Commit,
+    Committed,
+    Diverge,
+    LoadLedger,
+    LoadOutputs,
+    LoadSlices,
+    LoadTicks,
+    Release,
+    SliceRow,
+    Writes,
+)
+from worldtick.runtime.service import Service
+from worldtick.store.claims import (
+    begin_attempt,
+    claim_partitions,
+    note_published,
+    release_partitions,
+)
+from worldtick.store.db import connect, translated
+from worldtick.store.errors import DatabaseAway
+from worldtick.store.ledger import (
+    clear_attempts,
+    commit_lone,
+    copy_facts,
+    copy_ledger,
+    copy_projection,
+    holds_claims,
+    insert_effects,
+    keep_snapshots,
+    load_outputs,
+    notify_slices,
+    raise_slices,
+)
+from worldtick.store.slices import load_outcomes, load_slices, load_ticks, set_diverged
+
+
+class _Stale(Exception):
+    """Rolls back a commit that another owner made pointless."""
+
+
+class Postgres:
+    """Performs SQL effects of one worker; used by one thread at a time."""
+
+    def __init__(self, url: str, service: Service[Any], reader_key: int, worker_key: int) -> None:
+        self._url = url
+        self._service = service
+        self._reader_key = reader_key
+        self._worker_key = worker_key
+        self._conn: psycopg.Connection[TupleRow] | None = None
+        self._projections = {shape.table: (shape.columns, shape.types) for shape in service.projections}
+        self._performers: Mapping[type, Callable[[Any], Any]] = {
+            Claim: self._claim,
+            Release: self._release,
+            LoadSlices: self._load_slices,
+            LoadTicks: lambda effect: load_ticks(self._connection(), service.stream, effect.ranges),
+            LoadLedger: lambda effect: load_outcomes(self._connection(), effect.ranges),
+            Attempt: self._attempt,
+            Diverge: lambda effect: set_diverged(self._connection(), effect.slice_key, effect.reason),
+            Commit: lambda effect: self._commit(effect.writes),
+            LoadOutputs: lambda effect: load_outputs(self._connection(), effect.reader_key, effect.ranges),
+        }
+
+    def perform(self, effect: Any) -> Any:
+        """Do one effect and answer it. Raises DatabaseAway, DatabaseBusy; a commit answers instead."""
+        try:
+            with translated():
+                return self._performers[type(effect)](effect)
+        except DatabaseAway:
+            self.close()
+            raise
+
+    def note_published(self, offsets: Mapping[int, int]) -> None:
+        """Note how far the reader has surely published. Raises DatabaseAway, DatabaseBusy."""
+        with translated():
+            note_published(self._connection(), self._reader_key, offsets)
+
+    def close(self) -> None:
+        """Let go of the connection; the next effect opens another."""
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.close()
+
+    def _connection(self) -> psycopg.Connection[TupleRow]:
+        """An autocommit connection: a single statement is a transaction, and what needs several says so."""
+        if self._conn is None or self._conn.closed:
+            self._conn = connect(self._url, f"worldtick.{self._service.name}", autocommit=True)
+        return self._conn
+
+    def _claim(self, effect: Claim) -> dict[int, bool]:
+        conn = self._connection()
+        with conn.transaction():
+            return claim_partitions(conn, self._reader_key, self._worker_key, effect.partitions)
+
+    def _release(self, effect: Release) -> None:
+        release_partitions(self._connection(), self._reader_key, self._worker_key, effect.partitions)
+
+    def _load_slices(self, effect: LoadSlices) -> list[SliceRow]:
+        return [SliceRow(*row) for row in load_slices(self._connection(), self._service.name, effect.worlds)]
+
+    def _attempt(self, effect: Attempt) -> int:
+        conn = self._connection()
+        with conn.transaction():
+            return begin_attempt(conn, effect.slice_key, effect.version, effect.done)
+
+    def _commit(self, writes: Writes) -> Committed:
+        """All or nothing. What breaks the connection leaves the outcome unknown, whenever it came."""
+        conn = self._connection()
+        try:
+            if _is_lone(writes):
+                return Committed.YES if commit_lone(conn, writes.raises[0], writes.ledger[0]) else Committed.STALE
+            with conn.transaction():
+                self._write(conn, writes)
+        except _Stale:
+            return Committed.STALE
+        except psycopg.OperationalError:
+            if not conn.closed and not conn.broken:
+                raise  # a lock or time bound: surely rolled back
+            self.close()
+            return Committed.UNKNOWN
+        return Committed.YES
+
+    def _write(self, conn: psycopg.Connection[TupleRow], writes: Writes) -> None:
+        if not holds_claims(conn, writes.reader_key, writes.worker_key, writes.partitions):
+            raise _Stale
+        if writes.raises and not raise_slices(conn, writes.raises):
+            raise _Stale
+        if writes.ledger:
+            copy_ledger(conn, writes.ledger)
+        if writes.kept:
+            keep_snapshots(conn, writes.kept)
+        if writes.facts:
+            copy_facts(conn, writes.facts)
+        if writes.effects:
+            insert_effects(conn, writes.effects)
+        for table, rows in writes.rows.items():
+            copy_projection(conn, table, *self._projections[table], rows)
+        if writes.attempted:
+            clear_attempts(conn, writes.attempted)
+        notify_slices(conn)
+
+
+def _is_lone(writes: Writes) -> bool:
+    """Whether one statement does it all."""
+    return len(writes.ledger) == len(writes.raises) == len(writes.partitions) == 1 and not (
+        writes.facts or writes.effects or writes.rows or writes.attempted or writes.kept
+    )

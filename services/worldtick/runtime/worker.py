@@ -1,0 +1,323 @@
+"""The worker: runs one service on real Kafka and PostgreSQL until it is told to stop.
+Lives here: the loop, rebalances, back-off, draining. Not here: the protocol, its effects, which services there are."""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from confluent_kafka import KafkaException
+
+from worldtick.contracts.errors import Unavailable
+from worldtick.contracts.schema_registry import SchemaRegistry
+from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM
+from worldtick.contracts.wire import EventWriter
+from worldtick.runtime import metrics
+from worldtick.runtime.batches import Prepared
+from worldtick.runtime.effects import Commit, LoadOutputs, Transact
+from worldtick.runtime.errors import Fenced
+from worldtick.runtime.kafka import Feed, Press, topic_identity
+from worldtick.runtime.pipeline import Pipeline, drive
+from worldtick.runtime.postgres import Postgres
+from worldtick.runtime.protocol import Protocol
+from worldtick.runtime.rules import Rules
+from worldtick.runtime.service import Service
+from worldtick.runtime.vitals import Vitals
+from worldtick.runtime.watchdog import Watchdog
+from worldtick.store.claims import find_reader, insert_worker, see_worker, take_slot
+from worldtick.store.db import Connection, connect, translated
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 0.5
+LONE_RECORDS_MAX: Final = 8  # so few are not worth handing to threads
+IDLE_S_MAX: Final = 60.0  # how long batches under way may take to end, in a rewind
+DRAIN_S_MAX: Final = 20.0
+STALE_S: Final = 90.0  # a loop that has not come round for so long is stuck
+PUBLISHED_S: Final = 1.0  # between two notes of how far we have published
+SEEN_S: Final = 10.0
+BACKOFF_S: Final = (0.05, 0.25, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker works."""
+
+    kafka: Mapping[str, Any]
+    database_url: str
+    prefix: str = ""
+    writer: EventWriter = field(default_factory=EventWriter)
+    registry: SchemaRegistry | None = None
+    rules: Rules = field(default_factory=Rules)
+    session_timeout_ms: int = 6_000
+    step_timeout_s: float = 60.0
+
+    def group(self, service: str) -> str:
+        """The consumer group of a service."""
+        return f"{self.prefix}worldtick.{service}"
+
+
+class Worker:
+    """One member of a service's group. `run_until` does everything."""
+
+    def __init__(self, service: Service[Any], place: Place, vitals: Vitals) -> None:
+        self._service = service
+        self._place = place
+        self._vitals = vitals
+        self._topic = place.prefix + TICK_TOPIC_OF_STREAM[service.stream]
+        self._group = place.group(service.name)
+        self._settled = False  # whether positions are those of the committed offsets
+        self._claims: set[int] = set()  # assigned and not yet claimed
+        self._releases: set[int] = set()  # revoked and not yet let go
+        self._published: dict[int, int] = {}
+        self._published_at = self._seen_at = time.monotonic()
+
+    def run_until(self, stop: threading.Event) -> None:
+        """Work until `stop` is set, then drain and leave the group. Parts that are away are waited for."""
+        failures = 0
+        if not self._open(stop):
+            return
+        try:
+            while not stop.is_set():
+                self._vitals.beat(self._service.name, STALE_S)
+                try:
+                    if self._turn():
+                        failures = 0
+                except (Unavailable, Fenced, KafkaException) as failed:
+                    self._note_failure(failed, failures)
+                    self._settled = False
+                    stop.wait(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+                    failures += 1
+            self._drain()
+        finally:
+            self._close()
+
+    # ---- opening and closing
+
+    def _open(self, stop: threading.Event) -> bool:
+        """Connect, waiting for what is away; False if told to stop meanwhile."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                self._connect()
+                return True
+            except (Unavailable, KafkaException) as away:
+                self._note_failure(away, failures)
+                stop.wait(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+                failures += 1
+        return False
+
+    def _connect(self) -> None:
+        place, service = self._place, self._service
+        identity, partitions = topic_identity(place.kafka, self._topic)
+        self._keeper: Connection = connect(place.database_url, f"{self._group}.keeper", autocommit=True)
+        with translated():
+            reader_key = find_reader(self._keeper, self._group, self._topic, identity)
+            self._worker_key = insert_worker(self._keeper, self._group, socket.gethostname(), os.getpid())
+            slot = take_slot(self._keeper, self._group)
+        name = f"{self._group}.{slot if slot is not None else f'w{self._worker_key}'}"
+        self._press = Press(place.kafka, name, place.prefix, self._topic)
+        self._sql = Postgres(place.database_url, service, reader_key, self._worker_key)
+        self._commit_sql = Postgres(place.database_url, service, reader_key, self._worker_key)
+        self._output_sql = Postgres(place.database_url, service, reader_key, self._worker_key)
+        self._protocol = Protocol(
+            service,
+            reader_key,
+            self._worker_key,
+            partitions,
+            place.rules,
+            place.writer,
+            lambda: time.perf_counter_ns() // 1_000,
+            place.registry,
+        )
+        self._pipeline = Pipeline(self._commit, self._publish, self._protocol.fail)
+        self._feed = Feed(place.kafka, self._group, self._topic, place.session_timeout_ms)
+        self._watchdog = Watchdog(self._protocol, place.step_timeout_s)
+        log.info("worker_started", extra={"service": service.name, "worker": self._worker_key, "group": self._group})
+
+    def _drain(self) -> None:
+        if not self._pipeline.wait_idle(DRAIN_S_MAX) or self._pipeline.failed:
+            log.warning("worker_stops_undrained", extra={"service": self._service.name})
+            return
+        try:
+            if self._settled:
+                drive(self._protocol.drain(), self._sql.perform)
+            self._note_published(time.monotonic(), at_once=True)
+            with translated():
+                see_worker(self._keeper, self._worker_key, ended=True)
+            log.info("worker_drained", extra={"service": self._service.name, "worker": self._worker_key})
+        except Unavailable as away:
+            log.warning("worker_stops_undrained", extra={"service": self._service.name, "error": str(away)})
+
+    def _close(self) -> None:
+        self._watchdog.close()
+        self._feed.close()
+        self._pipeline.close()
+        for sql in (self._sql, self._commit_sql, self._output_sql):
+            sql.close()
+        self._keeper.close()
+        self._vitals.ended(self._service.name)
+
+    # ---- the loop
+
+    def _turn(self) -> bool:
+        """One time round; whether something was done well."""
+        now = time.monotonic()
+        self._keep(now)
+        if self._pipeline.failed:
+            raise self._pipeline_failure()
+        if not self._settled:
+            self._settle()
+        polled = self._feed.poll(self._place.rules.batch_records, POLL_S)
+        if self._feed.moved:
+            self._moved()
+            return True
+        if not polled.records:
+            return True
+        batch = drive(self._protocol.prepare(polled.records, polled.group), self._sql.perform)
+        self._pipeline.pass_on(batch, lone=len(polled.records) <= LONE_RECORDS_MAX)
+        return True
+
+    def _pipeline_failure(self) -> Exception:
+        error = self._pipeline.error
+        if error is None or isinstance(error, Fenced):
+            return Fenced("a batch was dropped: another owner, or an unknown outcome")
+        if isinstance(error, Exception):
+            return error
+        return Fenced(f"a stage broke: {error}")
+
+    def _moved(self) -> None:
+        """Partitions came or went: nothing under way may go on."""
+        feed = self._feed
+        self._protocol.fail()
+        self._settled = False
+        for partitions, lost in ((feed.revoked, False), (feed.lost, True)):
+            if lost:
+                drive(self._protocol.let_go(partitions, lost=True), self._sql.perform)
+            self._releases |= set() if lost else partitions
+        self._claims = (self._claims - feed.revoked - feed.lost) | (feed.assigned & feed.held)
+        feed.assigned, feed.revoked, feed.lost, feed.moved = set(), set(), set(), False
+        metrics.REBALANCES.labels(self._service.name).inc()
+        metrics.PARTITIONS.labels(self._service.name).set(len(feed.held))
+        log.info("partitions_moved", extra={"service": self._service.name, "partitions": sorted(feed.held)})
+
+    def _settle(self) -> None:
+        """Stand at the committed offsets, with nothing under way and every partition claimed."""
+        self._protocol.fail()
+        if not self._pipeline.wait_idle(IDLE_S_MAX):
+            raise Fenced("batches under way do not end")
+        self._press.renew()
+        if self._releases:
+            drive(self._protocol.let_go(self._releases), self._sql.perform)
+            self._releases = set()
+        if self._claims:
+            drive(self._protocol.claim(self._claims), self._sql.perform)
+            self._claims = set()
+        committed = self._feed.committed(set(self._feed.held))
+        placed, holes = self._in_log(committed)
+        self._protocol.place(placed)
+        self._feed.seek({partition: offset for partition, (offset, _) in placed.items()} | holes)
+        self._pipeline.clear()
+        self._settled = True
+        self._vitals.part("kafka", True)
+        self._vitals.part("database", True)
+        for partition, begins in holes.items():
+            self._pipeline.pass_on(self._protocol.hole(partition, begins, self._feed.group()), lone=False)
+
+    def _in_log(self, committed: Mapping[int, tuple[int, str]]) -> tuple[dict[int, tuple[int, str]], dict[int, int]]:
+        """Committed offsets, none beyond the end of a log that was cut short; and where the log begins after them."""
+        placed: dict[int, tuple[int, str]] = {}
+        holes: dict[int, int] = {}
+        for partition, (offset, account) in committed.items():
+            begins, end = self._feed.span(partition)
+            where = {"service": self._service.name, "partition": partition, "committed": offset}
+            if offset > end:
+                log.error("offset_beyond_log", extra={**where, "end": end})
+            elif offset < begins:
+                log.warning("offsets_deleted", extra={**where, "begins": begins})
+                holes[partition] = begins
+            placed[partition] = min(offset, end), account
+        return placed, holes
+
+    # ---- the two stages behind
+
+    def _commit(self, batch: Prepared) -> bool:
+        began = time.perf_counter()
+        well = bool(drive(self._protocol.commit(batch), self._commit_sql.perform))
+        if well:
+            metrics.SQL_SECONDS.labels(self._service.name).observe(time.perf_counter() - began)
+            self._tell(batch)
+        return well
+
+    def _publish(self, batch: Prepared) -> bool:
+        began = time.perf_counter()
+        well = bool(drive(self._protocol.publish(batch), self._perform_publish))
+        if well:
+            metrics.KAFKA_SECONDS.labels(self._service.name).observe(time.perf_counter() - began)
+            self._count(batch)
+            self._published.update({partition: end for partition, _, end in batch.ranges})
+            self._note_published(time.monotonic())
+        return well
+
+    def _perform_publish(self, effect: Transact | LoadOutputs | Commit) -> Any:
+        if isinstance(effect, Transact):
+            return self._press.transact(effect)
+        return self._output_sql.perform(effect)
+
+    def _note_published(self, now: float, at_once: bool = False) -> None:
+        if self._published and (at_once or now - self._published_at >= PUBLISHED_S):
+            self._output_sql.note_published(self._published)
+            self._published, self._published_at = {}, now
+
+    # ---- telling
+
+    def _keep(self, now: float) -> None:
+        """What has to be done from time to time while nothing else happens."""
+        if self._pipeline.idle:
+            self._note_published(now)
+        if now - self._seen_at >= SEEN_S:
+            self._seen_at = now
+            if self._keeper.closed:
+                self._keeper = connect(self._place.database_url, f"{self._group}.keeper", autocommit=True)
+            with translated():
+                see_worker(self._keeper, self._worker_key)
+
+    def _tell(self, batch: Prepared) -> None:
+        service = self._service.name
+        for note in batch.notes:
+            log.log(note.level, note.event, extra={"service": service, **note.fields})
+        steps = len(batch.writes.ledger)
+        if steps and batch.records > 1:
+            fields = {"service": service, "records": batch.records, "steps": steps, "slices": len(batch.writes.raises)}
+            log.info("batch_committed", extra=fields)
+
+    def _count(self, batch: Prepared) -> None:
+        service, rows = self._service.name, batch.writes.ledger
+        dead = sum(row.outcome == 2 for row in rows)
+        metrics.STEPS.labels(service, "applied").inc(len(rows) - dead)
+        metrics.STEPS.labels(service, "dead").inc(dead)
+        for fate in ("rang", "duplicate", "passed"):
+            metrics.RECORDS.labels(service, fate).inc(getattr(batch.fates, fate))
+        metrics.BATCH_RECORDS.labels(service).observe(batch.records)
+        metrics.BATCH_TICKS.labels(service).observe(len(rows))
+        if rows:
+            metrics.STEP_SECONDS.labels(service).observe(sum(row.step_us for row in rows) / len(rows) / 1e6)
+        metrics.CARRIED.labels(service).set(sum(row.carried for row in batch.writes.raises))
+        metrics.SNAPSHOT_BYTES.labels(service).inc(sum(len(row.snapshot or b"") for row in batch.writes.raises))
+
+    def _note_failure(self, failed: Exception, failures: int) -> None:
+        part = "kafka" if isinstance(failed, KafkaException) or "Kafka" in str(failed) else "database"
+        if isinstance(failed, Fenced):
+            part = "group"
+        elif failures > 0:
+            self._vitals.part(part, False, str(failed))
+        metrics.REWINDS.labels(self._service.name, part).inc()
+        metrics.DEPENDENCY_ERRORS.labels(part, "worker").inc()
+        again_in_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+        log.warning(
+            "worker_rewinds", extra={"service": self._service.name, "error": str(failed), "again_in_s": again_in_s}
+        )
