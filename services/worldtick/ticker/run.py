@@ -23,6 +23,7 @@ class Report:
     progress: Progress = field(default_factory=Progress)
     published: int = 0
     rung_again: int = 0
+    took_s: float = 0.0  # from its start to all published
 
     @property
     def sealed(self) -> int:
@@ -45,8 +46,9 @@ def run_ticker(
     what then still waits stands in the report. Raises KafkaAway, DatabaseAway, DatabaseBusy.
     """
     report = Report(order)
+    begun = time.monotonic()
     report.published += publisher.publish(pool, None)
-    deadline = time.monotonic() + wait_s
+    deadline = begun + wait_s
     while True:
         for count in seal_pass(pool, catalogue, order, keys, report.progress):
             if count:
@@ -56,6 +58,7 @@ def run_ticker(
             break
         wait_for_slices(pool, min(POLL_S, left_s))
     report.rung_again = publisher.ring_overdue(pool)
+    report.took_s = time.monotonic() - begun
     if prune is not None:
         prune(pool)
     return report

@@ -43,7 +43,8 @@ class Loop:
     period_us: int
     keys: Sequence[int] | None = None
     prune: Callable[[Pool], None] | None = None
-    on_report: Callable[[Report], None] | None = None
+    on_report: Callable[[Report], None] | None = None  # after every run
+    on_failure: Callable[[Unavailable], None] | None = None
 
     def run_until(self, stop: threading.Event) -> int:
         """Run at every firing until `stop` is set; the number of runs. Away parts are waited for."""
@@ -57,6 +58,8 @@ class Loop:
                     pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
                     failures += 1
                     log.warning("ticker_run_failed", extra={"error": str(away), "again_in_s": pause_s})
+                    if self.on_failure is not None:
+                        self.on_failure(away)
                     stop.wait(pause_s)
                     continue
                 self._rest(fired, stop, waiting)
@@ -72,7 +75,9 @@ class Loop:
             prune = self.prune if run == "daily" else None
             report = run_ticker(self.pool, self.publisher, self.catalogue, order, self.keys, wait_s, prune)
             waiting = waiting or bool(report.progress.behind)
-            if self.on_report is not None and report.sealed:
+            if report.sealed:
+                _note(report)
+            if self.on_report is not None:
                 self.on_report(report)
         return waiting
 
@@ -83,6 +88,11 @@ class Loop:
             if time.monotonic() >= deadline:
                 return
         fired.clear()
+
+
+def _note(report: Report) -> None:
+    fields = {"run": report.order.run, "sealed": report.sealed, "published": report.published}
+    log.info("ticks_sealed", extra={**fields, "worlds": len(report.progress.sealed), "left": len(report.progress.left)})
 
 
 @contextmanager

@@ -1,0 +1,78 @@
+"""The ticker's loop as a process: logs, vitals, metrics, and an end on SIGTERM.
+Lives here: what a ticker says of itself. Not here: the loop (ticker/serve), the verb (ticker)."""
+
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, cast
+
+from worldtick.cli.settings import Settings
+from worldtick.cli.writing import writer_of
+from worldtick.clock.worldtime import SECOND_US
+from worldtick.contracts.errors import Unavailable
+from worldtick.runtime import logs
+from worldtick.runtime.metrics import DEPENDENCY_ERRORS, LATENESS_SECONDS, RUN_SECONDS, RUNG, RUNS, SEALED
+from worldtick.runtime.service import Service
+from worldtick.runtime.vitals import Vitals
+from worldtick.store.db import Pool
+from worldtick.ticker.errors import KafkaAway
+from worldtick.ticker.publishing import Publisher
+from worldtick.ticker.run import Report
+from worldtick.ticker.serve import Loop, until_signal
+
+STALE_AFTER_S = 60.0  # a run may wait for a broker's and a database's own bounds, one after the other
+
+
+def serve_ticker(
+    settings: Settings,
+    pool: Pool,
+    services: Mapping[str, Service[Any]],
+    hour_every_us: int,
+    keys: Sequence[int] | None,
+) -> int:
+    """Run the loop until SIGTERM or SIGINT; the number of runs. Only in the main thread."""
+    logs.setup(settings.log_level, cast(logs.Form, settings.log_format), service="ticker")
+    vitals = Vitals("ticker", version("worldtick"))
+    vitals.beat("loop", STALE_AFTER_S)
+    vitals.serve(settings.port)
+    publisher = Publisher(settings.kafka_bootstrap_servers, writer_of(settings), settings.topic_prefix, settings.kafka)
+    account = _Account(vitals)
+    loop = Loop(pool, publisher, services, hour_every_us, keys, None, account.done, account.failed)
+    try:
+        with until_signal() as stop:
+            return loop.run_until(stop)
+    finally:
+        publisher.close()
+        vitals.close()
+
+
+class _Account:
+    """Runs, as metrics and vitals."""
+
+    def __init__(self, vitals: Vitals) -> None:
+        self._vitals = vitals
+
+    def done(self, report: Report) -> None:
+        """A run has ended."""
+        self._vitals.beat("loop", STALE_AFTER_S)
+        self._vitals.part("database", True)
+        self._vitals.part("kafka", True)
+        RUNS.labels("waiting" if report.progress.waiting else "done").inc()
+        RUN_SECONDS.observe(report.took_s)
+        RUNG.labels("sealed").inc(report.published)
+        RUNG.labels("overdue").inc(report.rung_again)
+        late_s = max(0.0, time.time_ns() / 1_000 - report.order.at_us) / SECOND_US
+        for kinds in report.progress.sealed.values():
+            for kind, count in kinds.items():
+                SEALED.labels(kind).inc(count)
+                LATENESS_SECONDS.labels(kind).observe(late_s)
+        if report.sealed:
+            self._vitals.mark("sealed")
+
+    def failed(self, away: Unavailable) -> None:
+        """A run ended because a part is away; the loop goes on."""
+        part = "kafka" if isinstance(away, KafkaAway) else "database"
+        self._vitals.beat("loop", STALE_AFTER_S)
+        self._vitals.part(part, False, str(away))
+        RUNS.labels("failed").inc()
+        DEPENDENCY_ERRORS.labels(part, "run").inc()
