@@ -210,6 +210,7 @@ create index market_state_by_market on market_state (world_key, market_id, seq d
 create table position (
     projection text not null,
     topic      text not null,
+    topic_uuid text not null default '',  -- its incarnation: offsets of another one mean nothing
     partition  integer not null,
     "offset"   bigint not null,
     primary key (projection, topic, partition)

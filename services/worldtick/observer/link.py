@@ -1,0 +1,198 @@
+"""The link to Kafka: what the observer reads; its dead letters and offsets out in one short transaction.
+Lives here: consumer, transactional producer, places. Not here: what is counted (counting), in which order (room)."""
+
+import itertools
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+
+from worldtick.contracts.deadletter import SUFFIX, DeadLetter
+from worldtick.observer.counting import Dead, Seen
+from worldtick.runtime.errors import Fenced
+
+BATCH_MAX: Final = 1_000
+POLL_S: Final = 0.5
+GROUP: Final = "worldtick.observer"
+_CALL_S: Final = 10.0
+_numbers = itertools.count(1)
+
+Place = tuple[str, int]  # topic without prefix, partition
+
+
+class Batch(NamedTuple):
+    """Records with the group's metadata as it was when they were read: what fences a former owner."""
+
+    records: list[Seen]
+    group: Any
+    rebalanced: bool  # partitions came or went since the last batch
+
+
+class Link:
+    """One member of the observer's group."""
+
+    def __init__(self, kafka: Mapping[str, Any], prefix: str, topics: Sequence[str]) -> None:
+        self._kafka = dict(kafka)
+        self._prefix = prefix
+        self._topics = tuple(topics)
+        self._rebalanced = False
+        self._admin = AdminClient(self._kafka)
+        self._consumer = Consumer(
+            {
+                **self._kafka,
+                "group.id": f"{prefix}{GROUP}",
+                "client.id": GROUP,
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "partition.assignment.strategy": "cooperative-sticky",
+                "max.poll.interval.ms": 120_000,
+                "session.timeout.ms": 10_000,
+                "topic.metadata.refresh.interval.ms": 5_000,  # a topic made later is found soon
+            }
+        )
+        self._producer: Producer | None = None  # made for the first dead letter or offset, and after any failure
+        names = [prefix + topic for topic in topics]
+        self._consumer.subscribe(names, on_assign=self._moved, on_revoke=self._moved, on_lost=self._moved)
+
+    def poll(self) -> Batch:
+        """Up to BATCH_MAX records, as soon as there is one; none after POLL_S. Raises Fenced on a fatal error."""
+        messages = self._consumer.consume(1, POLL_S)
+        if messages:
+            messages += self._consumer.consume(BATCH_MAX - 1, 0)
+        group = self._consumer.consumer_group_metadata()
+        rebalanced, self._rebalanced = self._rebalanced, False
+        return Batch([self._seen(message) for message in messages if _is_record(message)], group, rebalanced)
+
+    def _moved(self, _consumer: Consumer, _places: list[TopicPartition]) -> None:
+        """Callbacks only record, within poll; no batch is in hand then."""
+        self._rebalanced = True
+
+    def _seen(self, message: Message) -> Seen:
+        kind, stamp_ms = message.timestamp()
+        key, value = message.key(), message.value()
+        return Seen(
+            topic=self._bare(message.topic()),
+            partition=message.partition() or 0,
+            offset=message.offset() or 0,
+            stamp_ms=-1 if kind == TIMESTAMP_NOT_AVAILABLE else stamp_ms,
+            key=key.encode() if isinstance(key, str) else key,
+            value=value.encode() if isinstance(value, str) else value,
+            headers=[(name, text) for name, text in message.headers() or [] if isinstance(text, bytes)],
+        )
+
+    def committed(self) -> dict[Place, tuple[int, str]]:
+        """Every partition that is assigned: the committed offset (-1: none) and its metadata. Raises Fenced."""
+        try:
+            held = self._consumer.assignment()
+            found = self._consumer.committed(held, timeout=_CALL_S) if held else []
+        except KafkaException as failed:
+            raise Fenced(f"the committed offsets cannot be read: {failed}") from failed
+        return {(self._bare(p.topic), p.partition): (max(p.offset, -1), p.metadata or "") for p in found}
+
+    def incarnations(self) -> dict[str, str]:
+        """topic -> the id of its present incarnation, of those that exist. Raises Fenced."""
+        names = [self._prefix + topic for topic in self._topics]
+        found: dict[str, str] = {}
+        for name, described in self._admin.describe_topics(TopicCollection(names), request_timeout=_CALL_S).items():
+            try:
+                found[self._bare(name)] = str(described.result(_CALL_S).topic_id)
+            except KafkaException as failed:
+                if failed.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise Fenced(f"the topics cannot be described: {failed}") from failed
+        return found
+
+    def seek(self, place: Place, offset: int | None) -> None:
+        """Read on from an offset; None: from the beginning. Raises Fenced if the partition is no longer ours."""
+        try:
+            start = OFFSET_BEGINNING if offset is None else offset
+            self._consumer.seek(TopicPartition(self._prefix + place[0], place[1], start))
+        except KafkaException as failed:
+            raise Fenced(f"{place[0]}/{place[1]} cannot be read from {offset}: {failed}") from failed
+
+    def publish(self, dead: Sequence[Dead], offsets: Mapping[Place, tuple[int, str]], group: Any) -> None:
+        """One Kafka transaction: dead letters, and where the group goes on. Fenced unless it surely committed."""
+        moved = [
+            TopicPartition(self._prefix + topic, partition, offset, metadata)
+            for (topic, partition), (offset, metadata) in offsets.items()
+        ]
+        try:
+            producer = self._producer = self._producer or self._new_producer()
+            producer.begin_transaction()
+            for one in dead:
+                letter = self._letter(one)
+                topic = self._prefix + one.seen.topic + SUFFIX
+                producer.produce(topic, key=letter.key, value=letter.value, headers=letter.wire_headers())
+            producer.send_offsets_to_transaction(moved, group, _CALL_S)
+            producer.commit_transaction(_CALL_S)
+        except (KafkaException, BufferError) as failed:
+            raise Fenced(f"the observer's Kafka transaction did not surely commit: {failed}") from failed
+
+    def _letter(self, dead: Dead) -> DeadLetter:
+        seen = dead.seen
+        return DeadLetter(
+            reason=dead.fault.reason,
+            error=str(dead.fault),
+            topic=self._prefix + seen.topic,
+            partition=seen.partition,
+            offset=seen.offset,
+            timestamp_ms=seen.stamp_ms,
+            key=seen.key,
+            value=seen.value,
+            headers=seen.headers,
+        )
+
+    def _new_producer(self) -> Producer:
+        """A producer with a name of its own: the group's generation fences, not the name."""
+        name = f"{self._prefix}{GROUP}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
+        producer = Producer(
+            {
+                **self._kafka,
+                "transactional.id": name,
+                "transaction.timeout.ms": 15_000,
+                "acks": "all",
+                "linger.ms": 0,
+                "message.max.bytes": 1_100_000,  # of the client; the topics' own limits are theirs
+                "retry.backoff.ms": 2,  # at 100 the next transaction waits 93 ms for the last one's markers
+            }
+        )
+        producer.init_transactions(_CALL_S)
+        return producer
+
+    def forget_producer(self) -> None:
+        """After a failure: what its transaction became is told by the committed offsets."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                producer.abort_transaction(_CALL_S)
+            except KafkaException:
+                producer.purge()  # fenced, away or outcome unknown: it times out by itself
+
+    def close(self) -> None:
+        """Leave the group at once."""
+        self._consumer.close()
+
+    def _bare(self, topic: str | None) -> str:
+        return (topic or "").removeprefix(self._prefix)
+
+
+def _is_record(message: Message) -> bool:
+    error = message.error()
+    if error is None:
+        return True
+    if error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED:
+        raise Fenced(f"reading failed: {error}")
+    return False  # librdkafka retries by itself
