@@ -53,7 +53,7 @@ def target_of(standing: Standing, kind: BoundaryKind, paste: PastedTick, paused:
     """
     if not (standing.hourly if kind == "hourly" else standing.daily):
         raise Unreadable("no_such_grid", f"the world has no {kind} ticks")
-    upcoming = _next(standing, kind)
+    upcoming = next_slot(standing, kind)
     slot = _named_slot(standing, kind, paste)
     if slot is None:
         return Target(kind, upcoming, False)
@@ -62,7 +62,8 @@ def target_of(standing: Standing, kind: BoundaryKind, paste: PastedTick, paused:
     return Target(kind, slot, True)
 
 
-def _next(standing: Standing, kind: BoundaryKind) -> WorldTime:
+def next_slot(standing: Standing, kind: BoundaryKind) -> WorldTime:
+    """The slot of the next tick of a kind: for a daily that is owed, the midnight that it is owed for."""
     if kind == "hourly":
         return next_hour(standing.now_us, standing.epoch_s)
     return standing.now_us if owes_daily(standing) else next_midnight(standing.now_us, standing.epoch_s)
