@@ -1,0 +1,60 @@
+"""The worker on a real broker and database: from sealed ticks to published outputs, every effect once.
+Lives here: the plain way, rebalances in one process, dead steps, recovery. Not here: killed processes (tests/chaos)."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import RunWorker
+from tests.waiting import until
+from tests.small_worlds import COUNT, MARKET, T0, make_world, read_topic
+from worldtick.clock.worldtime import HOUR_US, WallTime
+from worldtick.runtime.worker import Place
+from worldtick.store.db import Pool, transaction
+from worldtick.store.worlds import slice_positions
+from worldtick.ticker.orders import Order
+from worldtick.ticker.publishing import Publisher
+from worldtick.ticker.run import run_ticker
+
+pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
+
+
+def _tick(pool: Pool, publisher: Publisher, hours: int, catalogue: Any) -> None:
+    """Seal and ring every slot up to `hours` after the first."""
+    run_ticker(pool, publisher, catalogue, Order("hourly", WallTime(T0 + (hours - 1) * HOUR_US), HOUR_US))
+
+
+def _versions(pool: Pool, keys: Sequence[int]) -> list[int]:
+    with transaction(pool) as conn:
+        return [row[4] for key in keys for row in slice_positions(conn, key)]
+
+
+def _events(place: Place) -> list[dict[str, Any]]:
+    return [json.loads(m.value()) for m in read_topic(place.kafka["bootstrap.servers"], place.prefix + "simulation.event")]
+
+
+CATALOGUE = {"count": COUNT, "market": MARKET}
+
+
+def test_ticks_become_events_once_and_in_order(
+    pool: Pool, publisher: Publisher, place: Place, run_worker: RunWorker
+) -> None:
+    """Ten worlds, 48 slots: each slice says one step_completed a tick, in order, however its rings came."""
+    keys = [make_world(pool, f"w{number}", ("count", "market"), daily=False, catch_up_max=100) for number in range(10)]
+    _tick(pool, publisher, 24, CATALOGUE)
+    with run_worker(COUNT), run_worker(MARKET):
+        until(lambda: set(_versions(pool, keys)) == {24})
+        _tick(pool, publisher, 48, CATALOGUE)
+        until(lambda: set(_versions(pool, keys)) == {48})
+    events = _events(place)
+    seqs: dict[tuple[str, str], list[int]] = {}
+    for event in events:
+        assert event["event_type"] == "simulation.event.step_completed"
+        data = event["data"]
+        seqs.setdefault((data["world"], data["service"]), []).append(data["seq"])
+    assert len(seqs) == 20
+    assert all(said == list(range(1, 49)) for said in seqs.values())
+    assert max(Counter(event["event_id"] for event in events).values()) == 1
