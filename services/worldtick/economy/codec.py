@@ -2,7 +2,7 @@
 Lives here: the layout of snapshots. Not here: what the arrays mean (market.py).
 
 Little-endian: the number of shocks (uint32), then for each its side, district, commodity, ppm, until_us (int64);
-the wide, narrow and small arrays as they stand. Their lengths follow from the plan.
+the wide, narrow, short and small arrays as they stand. Their lengths follow from the plan.
 """
 
 import struct
@@ -25,6 +25,7 @@ def encode(market: Market) -> bytes:
             *(_SHOCK.pack(*shock) for shock in market.shocks),
             market.wide.astype("<i8", copy=False).tobytes(),
             market.narrow.astype("<i4", copy=False).tobytes(),
+            market.short.astype("<u2", copy=False).tobytes(),
             market.small.tobytes(),
         )
     )
@@ -32,10 +33,10 @@ def encode(market: Market) -> bytes:
 
 def decode(body: bytes, plan: Plan) -> Market:
     """The inverse of `encode`. Raises ValueError if the bytes are none of this plan."""
-    wide, narrow, small = sizes(plan)
+    wide, narrow, short, small = sizes(plan)
     (count,) = _COUNT.unpack_from(body)
     start = _COUNT.size + count * _SHOCK.size
-    expected = start + wide * 8 + narrow * 4 + small
+    expected = start + wide * 8 + narrow * 4 + short * 2 + small
     if len(body) != expected:
         raise ValueError(f"a state of {plan.persons} people and {count} shocks has {expected} bytes, not {len(body)}")
     shocks = tuple(Shock(*_SHOCK.unpack_from(body, _COUNT.size + i * _SHOCK.size)) for i in range(count))
@@ -43,6 +44,7 @@ def decode(body: bytes, plan: Plan) -> Market:
         plan,
         np.frombuffer(body, "<i8", wide, start).astype(np.int64),
         np.frombuffer(body, "<i4", narrow, start + wide * 8).astype(np.int32),
-        np.frombuffer(body, np.uint8, small, start + wide * 8 + narrow * 4).copy(),
+        np.frombuffer(body, "<u2", short, start + wide * 8 + narrow * 4).astype(np.uint16),
+        np.frombuffer(body, np.uint8, small, len(body) - small).copy(),
         shocks,
     )

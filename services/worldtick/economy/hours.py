@@ -1,95 +1,83 @@
 """An hour of many worlds: make, use, quote, clear, settle, learn, in this order, world by world.
-Lives here: settlement, learning, change of trade, the kernel over a batch. Not here: wishes (households.py), I/O."""
+Lives here: settlement, change of trade, the kernel over a batch. Not here: wishes (households), learning (beliefs)."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from worldtick.chance.compiled import compiled
 from worldtick.economy.auction import BUCKETS_MAX, clear_book, share_ppm, surplus_of
+from worldtick.economy.beliefs import hear, learn, remember
 from worldtick.economy.households import (
-    BELIEF_MAX,
     DEMAND,
     EFFICIENCY,
     HISTORY,
-    IDLE_HOURS_MAX,
     ORDERS,
     SUPPLY,
     VOLUME,
     WAITING,
-    Book,
     Hour,
     Wishes,
     World,
     admit,
     consume,
-    cut,
-    gather,
     wish,
     work,
 )
 
-
-@compiled
-def _remembered(world: Any, person: Any, c: Any, price: Any) -> Any:
-    """The mean price of the person's remembered trades in a commodity, rounded down; `price` if there is none."""
-    total = np.int64(0)
-    count = np.int64(0)
-    for k in range(HISTORY):
-        if world.past_commodity[person, k] == c:
-            total += world.past_price[person, k]
-            count += 1
-    return total // count if count > 0 else price
+IDLE_HOURS_MAX = 48  # a person with nothing to make and nothing to sell for so long takes up another trade
 
 
-@compiled
-def _remember(world: Any, person: Any, c: Any, price: Any) -> Any:
-    place = world.past_next[person]
-    world.past_price[person, place] = price
-    world.past_commodity[person, place] = c
-    world.past_next[person] = (place + 1) % HISTORY
+class Book(NamedTuple):
+    """Scratch of one side of one market, (n,) int64 each, of which the first `count` are used."""
+
+    pair: Any
+    price: Any
+    value: Any  # what a unit is worth to its owner: the far end of its belief
+    units: Any  # 0 for an order that the budget keeps waiting
+    wanted: Any  # the same with those that wait
+    filled: Any
 
 
 @compiled
-def _believe(world: Any, pair: Any, low: Any, high: Any) -> Any:
-    """Store a belief, kept at least 1/16 wide and within 1 .. BELIEF_MAX."""
-    middle = (low + high) >> 1
-    least = (middle >> 5) + 1
-    low = min(low, middle - least)
-    high = max(high, middle + least)
-    low = max(np.int64(1), min(low, np.int64(BELIEF_MAX - 1)))
-    world.low[pair] = low
-    world.high[pair] = max(low + 1, min(high, np.int64(BELIEF_MAX)))
+def _gather(plan: Any, world: Any, wishes: Any, district: Any, c: Any, bids: Any, asks: Any) -> Any:
+    """Copy the wishes of one market into its book; (bids, asks, admitted, waiting)."""
+    commodities = plan.spend_ppm.shape[0]
+    bid_count = ask_count = admitted = waiting = 0
+    for person in range(plan.district_start[district], plan.district_start[district + 1]):
+        pair = person * commodities + c
+        units = wishes.units[pair]
+        if units == 0:
+            continue
+        within = wishes.admitted[pair]
+        admitted += within
+        waiting += not within
+        asking = plan.makes[world.trade[person]] == c
+        side = asks if asking else bids
+        at = ask_count if asking else bid_count
+        side.pair[at] = pair
+        side.price[at] = wishes.quote[pair]
+        side.value[at] = world.low[pair] if asking else world.high[pair]
+        side.wanted[at] = units
+        side.units[at] = units if within else 0
+        ask_count += asking
+        bid_count += not asking
+    return bid_count, ask_count, admitted, waiting
 
 
 @compiled
-def _learn(
-    world: Any, pair: Any, person: Any, c: Any, units: Any, quote: Any, filled: Any, price: Any, sign: Any
-) -> Any:
-    """Move one belief after one order. sign: 1 a buyer, -1 a seller; price: at which the market traded last."""
-    low = np.int64(world.low[pair])
-    high = np.int64(world.high[pair])
-    middle = (low + high) >> 1
-    if filled * 2 >= units:
-        narrower = (high - low) >> 4
-        move = ((price * 3 + _remembered(world, person, c, price)) // 4 - middle) >> 2
-        low += narrower
-        high -= narrower
-    else:
-        wider = (middle >> 6) + 1
-        missed = (price - quote) * sign > 0  # the market traded beyond what this one offered
-        move = (price - middle) >> 1 if missed else np.int64(0)
-        move += sign * ((middle >> 6) + 1) if filled == 0 else np.int64(0)
-        low -= wider
-        high += wider
-    most = (middle >> 5) + 1  # one hour's news moves nobody further: thin markets would swing
-    move = max(-most, min(most, move))
-    _believe(world, pair, low + move, high + move)
+def _cut(book: Any, count: Any) -> Any:
+    """The used part of a side."""
+    return Book(
+        book.pair[:count], book.price[:count], book.value[:count], book.units[:count], book.wanted[:count],
+        book.filled[:count],
+    )  # fmt: skip
 
 
 @compiled
-def _settle(world: Any, book: Any, commodities: Any, c: Any, price: Any, sign: Any) -> Any:
+def _settle(plan: Any, world: Any, book: Any, c: Any, price: Any, sign: Any) -> Any:
     """Hand over goods and money of one side, then let each admitted order's owner learn. sign: 1 bids, -1 asks."""
+    commodities = plan.spend_ppm.shape[0]
     for i in range(book.pair.shape[0]):
         units = book.units[i]
         if units == 0:
@@ -100,10 +88,10 @@ def _settle(world: Any, book: Any, commodities: Any, c: Any, price: Any, sign: A
         if filled > 0:
             world.money[person] -= sign * filled * price
             world.stock[pair] += sign * filled
-            _remember(world, person, c, price)
-        if sign > 0:
-            world.hunger[pair] = min(255, units - filled)
-        _learn(world, pair, person, c, units, book.price[i], filled, price, sign)
+            remember(world, person, c, price)
+            if sign > 0 and plan.uses[world.trade[person], c] == 0:
+                world.purse[pair] -= filled * price  # never below 0: the units were what it could pay at its quote
+        learn(world, pair, person, c, units, book.price[i], filled, price, sign)
 
 
 @compiled
@@ -113,19 +101,23 @@ def _clear_market(
     """Clear and settle one market and write its column of the report, all but its flows."""
     commodities = plan.spend_ppm.shape[0]
     market = district * commodities + c
-    bid_count, ask_count, admitted, waiting = gather(plan, world, wishes, district, c, bid_room, ask_room)
-    bids, asks = cut(bid_room, bid_count), cut(ask_room, ask_count)
+    bid_count, ask_count, admitted, waiting = _gather(plan, world, wishes, district, c, bid_room, ask_room)
+    bids, asks = _cut(bid_room, bid_count), _cut(ask_room, ask_count)
     _, _, _, _, most = clear_book(
         bids.value, bids.wanted, bids.pair, asks.value, asks.wanted, asks.pair, bids.filled, asks.filled, scratch
     )
     volume, price, demand, supply, _ = clear_book(
         bids.price, bids.units, bids.pair, asks.price, asks.units, asks.pair, bids.filled, asks.filled, scratch
     )
+    gained = surplus_of(bids.value, bids.filled, asks.value, asks.filled)
     if volume > 0:
         world.price[market] = price
-    gained = surplus_of(bids.value, bids.filled, asks.value, asks.filled)
-    _settle(world, bids, commodities, c, world.price[market], 1)
-    _settle(world, asks, commodities, c, world.price[market], -1)
+        for person in range(plan.district_start[district], plan.district_start[district + 1]):
+            pair = person * commodities + c
+            if not wishes.admitted[pair]:
+                hear(world, pair, price)
+    _settle(plan, world, bids, c, world.price[market], 1)
+    _settle(plan, world, asks, c, world.price[market], -1)
     report[VOLUME, market] = volume
     report[DEMAND, market] = demand
     report[SUPPLY, market] = supply
@@ -135,15 +127,16 @@ def _clear_market(
 
 
 @compiled
-def _best_trade(plan: Any, world: Any, market: Any) -> Any:
-    """The trade that earns most in an hour at the district's last prices; the first of equals."""
-    best = 0
-    most = np.int64(-1)
+def _best_trade(plan: Any, world: Any, market: Any, money: Any) -> Any:
+    """The trade that earns most in an hour at the district's last prices, of those whose inputs `money` can buy."""
+    best = -1
+    most = np.int64(0)
     for trade in range(plan.makes.shape[0]):
-        worth = plan.batch_units[trade] * world.price[market + plan.makes[trade]]
+        cost = np.int64(0)
         for c in range(plan.spend_ppm.shape[0]):
-            worth -= plan.uses[trade, c] * world.price[market + c]
-        if worth * plan.batches_milli[trade] > most:
+            cost += plan.uses[trade, c] * world.price[market + c]
+        worth = plan.batch_units[trade] * world.price[market + plan.makes[trade]] - cost
+        if cost <= money and worth * plan.batches_milli[trade] > most:
             most = worth * plan.batches_milli[trade]
             best = trade
     return best
@@ -159,12 +152,13 @@ def _change_trades(plan: Any, world: Any, district: Any) -> Any:
     for person in range(first, end):
         if world.idle[person] < IDLE_HOURS_MAX:
             continue
+        world.idle[person] = 0
         mates = 0
         for other in range(first, end):
             mates += world.trade[other] == world.trade[person]
-        if mates > 1:
-            world.trade[person] = _best_trade(plan, world, district * plan.spend_ppm.shape[0])
-        world.idle[person] = 0
+        best = _best_trade(plan, world, district * plan.spend_ppm.shape[0], world.money[person])
+        if mates > 1 and best >= 0:
+            world.trade[person] = best
 
 
 @compiled
@@ -193,27 +187,35 @@ def _side(room: Any) -> Any:
 
 @compiled
 def live_worlds(
-    plan: Any, wide: Any, narrow: Any, small: Any, hours: Any, chance: Any, factors: Any, reports: Any, counts: Any
+    plan: Any,
+    wide: Any,
+    narrow: Any,
+    short: Any,
+    small: Any,
+    hours: Any,
+    chance: Any,
+    factors: Any,
+    reports: Any,
+    counts: Any,
 ) -> Any:
     """Step W worlds of one plan in place, one after another: what a world becomes does not depend on its neighbours.
 
-    wide (W, n + M) int64: money, price. narrow (W, 4 P + HISTORY n) int32: low, high, stock, waited, past_price.
-    small (W, P + (HISTORY + 3) n) uint8: hunger, past_commodity, past_next, trade, idle.
+    wide (W, n + M) int64: money, price. narrow (W, 4 P + HISTORY n) int32: low, high, stock, purse, past_price.
+    short (W, P) uint16: waited. small (W, (HISTORY + 3) n) uint8: past_commodity, past_next, trade, idle.
     hours (W, 3) int64: hour, hours, market_orders. chance (W, 2) uint64: seed, seq.
     factors (W, 2, M) int64 ppm: supply, demand. reports (W, REPORT_ROWS, M) int64, zeros. counts (W, 2) int64.
     """
-    commodities = plan.spend_ppm.shape[0]
     n = plan.district_start[-1]
-    p = n * commodities
+    p = n * plan.spend_ppm.shape[0]
+    end = HISTORY * n
     wishes = Wishes(np.empty(p, np.int64), np.empty(p, np.int64), np.empty(p, np.bool_))
     bids, asks = _side(np.empty((6, n), np.int64)), _side(np.empty((6, n), np.int64))
     scratch = np.empty(BUCKETS_MAX, np.int64)
     for w in range(wide.shape[0]):
         row, byte = narrow[w], small[w]
-        end = p + HISTORY * n
         world = World(
             wide[w, :n], wide[w, n:], row[:p], row[p : 2 * p], row[2 * p : 3 * p], row[3 * p : 4 * p],
-            row[4 * p :].reshape(n, HISTORY), byte[p:end].reshape(n, HISTORY), byte[end : end + n], byte[:p],
+            row[4 * p :].reshape(n, HISTORY), short[w], byte[:end].reshape(n, HISTORY), byte[end : end + n],
             byte[end + n : end + 2 * n], byte[end + 2 * n :],
         )  # fmt: skip
         hour = Hour(chance[w, 0], chance[w, 1], hours[w, 0], hours[w, 1], hours[w, 2], factors[w, 0], factors[w, 1])

@@ -1,5 +1,5 @@
-"""The households: they make and use goods, quote prices that they believe in, settle, and learn.
-Lives here: one world's hour as integer kernels. Not here: how a book clears (auction.py), batches (market.py).
+"""The households: they make and use goods, set money aside, and quote prices that they believe in.
+Lives here: one world's state as kernels see it, its work, its wishes. Not here: clearing (auction), learning (beliefs).
 
 The agents are BazaarBot's (Doran & Parberry, "Emergent economies for role playing games", 2010): inventory, money,
 and for each commodity a believed price range [low, high] that narrows with success, widens and moves with failure.
@@ -17,15 +17,16 @@ from worldtick.chance.streams import ChanceStream
 HISTORY = 10  # trades that a person remembers
 NO_TRADE = 255  # an empty place in the history
 BELIEF_MAX = 100_000_000  # price ticks
-HUNGER_HOURS = 6  # a household goes on wanting what it could not get, up to what so many hours would buy
-IDLE_HOURS_MAX = 48  # a person with nothing to make and nothing to sell for so long takes up another trade
+PURSE_MAX = (1 << 31) - 1  # price ticks
+ORDER_UNITS_MAX = 80_000  # of one order: 100,000 people's orders then stay within auction.UNITS_MAX
+WAITED_MAX = 65_535
+PURSE_HOURS = 6  # what a household could not spend it goes on wanting to, up to what it gives out in so many hours
 INPUT_HOURS = 8  # a trade keeps inputs for so many hours of work
 MILLI = 1000
 PPM = 1_000_000
 PHASE_STEP = 617  # spreads the persons' odd units over the hours; prime to 1000
 QUOTE = np.uint64(ChanceStream.ECONOMY_QUOTE)
 LOW_HALF = np.uint64(0xFFFFFFFF)
-HALF_BITS = np.uint64(32)
 
 
 class World(NamedTuple):
@@ -36,11 +37,11 @@ class World(NamedTuple):
     low: Any  # (P,) int32, believed price range, price ticks
     high: Any  # (P,) int32
     stock: Any  # (P,) int32, units
-    waited: Any  # (P,) int32, ticks that a wish to trade has waited for a place in the budget
+    purse: Any  # (P,) int32, price ticks that a household has set aside for a commodity and not spent yet
     past_price: Any  # (n, HISTORY) int32, price ticks; a ring of the person's last trades
+    waited: Any  # (P,) uint16, ticks that a wish to trade has waited for a place in the budget
     past_commodity: Any  # (n, HISTORY) uint8, NO_TRADE where empty
     past_next: Any  # (n,) uint8, the place that the next trade takes
-    hunger: Any  # (P,) uint8, units that a household wanted and did not get
     trade: Any  # (n,) uint8
     idle: Any  # (n,) uint8, hours without work or wares
 
@@ -63,17 +64,6 @@ class Wishes(NamedTuple):
     units: Any  # (P,) int64, 0 = nothing
     quote: Any  # (P,) int64, price ticks
     admitted: Any  # (P,) bool, within the budget
-
-
-class Book(NamedTuple):
-    """Scratch of one side of one market, (n,) int64 each, of which the first `count` are used."""
-
-    pair: Any
-    price: Any
-    value: Any  # what the unit is worth to its owner: the far end of its belief
-    units: Any  # 0 for an order that the budget keeps waiting
-    wanted: Any  # the same with those that wait
-    filled: Any
 
 
 # Rows of a world's report, (REPORT_ROWS, M).
@@ -145,17 +135,26 @@ def _pays(plan: Any, world: Any, pair: Any, trade: Any) -> Any:
 
 
 @compiled
-def _household_units(plan: Any, world: Any, hour: Any, person: Any, c: Any, demand_ppm: Any, odd: Any) -> Any:
-    """Units that a household wants to buy: a share of its money, by its own idea of the price.
+def _save(plan: Any, world: Any, hour: Any, person: Any, c: Any, demand_ppm: Any) -> Any:
+    """Set the hour's share of the person's money aside for a commodity; the share, price ticks.
 
-    odd: 32 random bits that round the share to whole units, fairly.
+    What was not spent stays, up to PURSE_HOURS of it or the price of one unit.
     """
     pair = person * plan.spend_ppm.shape[0] + c
     most = world.money[person] // 4
     share = min(most, min(most, world.money[person] * plan.spend_ppm[c] // PPM * hour.hours) * demand_ppm // PPM)
-    middle = (np.int64(world.low[pair]) + world.high[pair]) >> 1
-    fresh = (share + (odd * middle >> 32)) // middle
-    return fresh + min(np.int64(world.hunger[pair]), (share * HUNGER_HOURS) // middle + 1)
+    room = max(share * PURSE_HOURS, np.int64(world.high[pair])) if share > 0 else 0
+    world.purse[pair] = min(world.purse[pair] + share, room, PURSE_MAX)
+    return share
+
+
+@compiled
+def _offer(plan: Any, world: Any, hour: Any, pair: Any, trade: Any, place: Any) -> Any:
+    """(units, place in the belief) of a maker's ask: the fuller the store, the nearer to the lowest price."""
+    over = max(np.int64(0), np.int64(world.stock[pair]) - plan.larder_units[plan.makes[trade]])
+    pace = plan.batch_units[trade] * plan.batches_milli[trade] * hour.hours // MILLI
+    full = plan.store_units[trade]
+    return min(over, pace + 1 + (over >> 3)), place - place * min(over, full) // full
 
 
 @compiled
@@ -164,39 +163,35 @@ def wish(plan: Any, world: Any, hour: Any, person: Any, market: Any, wishes: Any
     trade = world.trade[person]
     commodities = plan.spend_ppm.shape[0]
     first = person * commodities
-    made = plan.makes[trade]
     pays = _pays(plan, world, first, trade)
     free = world.money[person]
     words = block(hour.seed, hour.seq, np.uint64(person), QUOTE, np.uint64(0))
     for c in range(commodities):
         if c & 3 == 0 and c > 0:
             words = block(hour.seed, hour.seq, np.uint64(person), QUOTE, np.uint64(c >> 2))
-        word = words[c & 3]
         pair = first + c
         width = np.int64(world.high[pair]) - world.low[pair]
-        place = np.int64(word & LOW_HALF) * (width + 1) >> 32
+        place = np.int64(words[c & 3] & LOW_HALF) * (width + 1) >> 32
         uses = plan.uses[trade, c]
-        if c == made:
-            over = max(np.int64(0), np.int64(world.stock[pair]) - plan.larder_units[c])
-            pace = plan.batch_units[trade] * plan.batches_milli[trade] * hour.hours // MILLI
-            units = min(over, pace + 1 + (over >> 3))
-            full = plan.store_units[trade]
-            place -= place * min(over, full) // full  # the fuller the store, the nearer to the lowest price
-        else:
-            if uses > 0:
-                enough = uses * max(1, plan.batches_milli[trade] * max(INPUT_HOURS, hour.hours) // MILLI)
-                units = max(np.int64(0), enough - world.stock[pair]) if pays else np.int64(0)
-                place += (width - place) * units // enough  # the less it has, the nearer to the highest price
-            else:
-                odd = np.int64(word >> HALF_BITS)
-                units = _household_units(plan, world, hour, person, c, hour.demand_ppm[market + c], odd)
-                place += (width - place) * min(units, np.int64(world.hunger[pair])) // max(units, 1)  # so the hungrier
-        quote = world.low[pair] + place
-        if c != made and units > 0:
+        if c == plan.makes[trade]:
+            units, place = _offer(plan, world, hour, pair, trade, place)
+            quote = world.low[pair] + place
+        elif uses > 0:
+            enough = uses * max(1, plan.batches_milli[trade] * max(INPUT_HOURS, hour.hours) // MILLI)
+            units = max(np.int64(0), enough - world.stock[pair]) if pays else np.int64(0)
+            quote = world.low[pair] + place + (width - place) * units // enough  # the less it has, the dearer
             units = min(units, free // quote)
-            free -= units * quote
-        wishes.units[pair] = units
+        else:
+            share = _save(plan, world, hour, person, c, hour.demand_ppm[market + c])
+            saved = max(0, world.purse[pair] - max(share, np.int64(world.low[pair])))
+            most = share * (PURSE_HOURS - 1)
+            quote = world.low[pair] + place
+            quote += (width - place) * min(saved, most) // max(1, most)  # the longer it has gone without, the dearer
+            units = min(world.purse[pair], free) // quote
+        wishes.units[pair] = min(units, ORDER_UNITS_MAX)
         wishes.quote[pair] = quote
+        if c != plan.makes[trade]:
+            free -= wishes.units[pair] * quote
 
 
 @compiled
@@ -219,44 +214,5 @@ def admit(world: Any, market_orders: Any, wishes: Any) -> Any:
             wishes.admitted[keys[k] & 0xFFFFFFFF] = True
     for pair in range(wishes.units.shape[0]):
         waits = wishes.units[pair] > 0 and not wishes.admitted[pair]
-        world.waited[pair] = world.waited[pair] + 1 if waits else 0
+        world.waited[pair] = min(WAITED_MAX, np.int64(world.waited[pair]) + 1) if waits else 0
     return min(count, market_orders), max(0, count - market_orders)
-
-
-@compiled
-def gather(plan: Any, world: Any, wishes: Any, district: Any, c: Any, bids: Any, asks: Any) -> Any:
-    """Copy the wishes of one market into its book; (bids, asks, admitted, waiting)."""
-    commodities = plan.spend_ppm.shape[0]
-    bid_count = ask_count = admitted = waiting = 0
-    for person in range(plan.district_start[district], plan.district_start[district + 1]):
-        pair = person * commodities + c
-        units = wishes.units[pair]
-        if units == 0:
-            continue
-        within = wishes.admitted[pair]
-        admitted += within
-        waiting += not within
-        if plan.makes[world.trade[person]] == c:
-            asks.pair[ask_count] = pair
-            asks.price[ask_count] = wishes.quote[pair]
-            asks.value[ask_count] = world.low[pair]
-            asks.wanted[ask_count] = units
-            asks.units[ask_count] = units if within else 0
-            ask_count += 1
-        else:
-            bids.pair[bid_count] = pair
-            bids.price[bid_count] = wishes.quote[pair]
-            bids.value[bid_count] = world.high[pair]
-            bids.wanted[bid_count] = units
-            bids.units[bid_count] = units if within else 0
-            bid_count += 1
-    return bid_count, ask_count, admitted, waiting
-
-
-@compiled
-def cut(book: Any, count: Any) -> Any:
-    """The used part of a side."""
-    return Book(
-        book.pair[:count], book.price[:count], book.value[:count], book.units[:count], book.wanted[:count],
-        book.filled[:count],
-    )  # fmt: skip

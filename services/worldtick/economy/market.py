@@ -11,11 +11,11 @@ from worldtick.chance.philox import WORD_MASK, words
 from worldtick.chance.streams import ChanceStream
 from worldtick.economy.factors import Shock
 from worldtick.economy.hours import live_worlds
-from worldtick.economy.households import HISTORY, NO_TRADE, REPORT_ROWS
+from worldtick.economy.households import HISTORY, INPUT_HOURS, MILLI, NO_TRADE, REPORT_ROWS
 from worldtick.economy.plan import Plan
 
 Report = NDArray[np.int64]
-FIRST_STOCK_HOURS = 12
+_LOW_HALF = np.uint64(0xFFFFFFFF)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,8 +24,9 @@ class Market:
 
     plan: Plan
     wide: NDArray[np.int64]  # (n + M,) money, last price
-    narrow: NDArray[np.int32]  # (4 P + 10 n,) low, high, stock, waited, remembered prices
-    small: NDArray[np.uint8]  # (P + 13 n,) hunger, remembered commodities, next place, trade, idle
+    narrow: NDArray[np.int32]  # (4 P + 10 n,) low, high, stock, purse, remembered prices
+    short: NDArray[np.uint16]  # (P,) waited
+    small: NDArray[np.uint8]  # (13 n,) remembered commodities, next place, trade, idle
     shocks: tuple[Shock, ...] = ()  # those that have not ended, in canonical order
 
     @property
@@ -58,21 +59,26 @@ class Market:
         return self._pairs(2)
 
     @property
-    def waited(self) -> NDArray[np.int32]:
-        """(n, C) ticks that a wish has waited for a place in the budget."""
+    def purse(self) -> NDArray[np.int32]:
+        """(n, C) price ticks set aside for a commodity and not spent yet."""
         return self._pairs(3)
+
+    @property
+    def waited(self) -> NDArray[np.uint16]:
+        """(n, C) ticks that a wish has waited for a place in the budget."""
+        return self.short.reshape(self.plan.persons, -1)
 
     @property
     def past_commodity(self) -> NDArray[np.uint8]:
         """(n, 10) commodity of each remembered trade, 255 where none."""
-        n, p = self.plan.persons, self.plan.persons * len(self.plan.commodities)
-        return self.small[p : p + HISTORY * n].reshape(n, HISTORY)
+        n = self.plan.persons
+        return self.small[: HISTORY * n].reshape(n, HISTORY)
 
     @property
     def trade(self) -> NDArray[np.uint8]:
         """(n,) index of each person's trade."""
-        n, p = self.plan.persons, self.plan.persons * len(self.plan.commodities)
-        return self.small[p + (HISTORY + 1) * n : p + (HISTORY + 2) * n]
+        n = self.plan.persons
+        return self.small[(HISTORY + 1) * n : (HISTORY + 2) * n]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,46 +105,64 @@ class Lived:
     waiting: int  # carried over
 
 
-def sizes(plan: Plan) -> tuple[int, int, int]:
-    """Lengths of the wide, narrow and small arrays."""
+def sizes(plan: Plan) -> tuple[int, int, int, int]:
+    """Lengths of the wide, narrow, short and small arrays."""
     n, pairs = plan.persons, plan.persons * len(plan.commodities)
-    return n + plan.markets, 4 * pairs + HISTORY * n, pairs + (HISTORY + 3) * n
+    return n + plan.markets, 4 * pairs + HISTORY * n, pairs, (HISTORY + 3) * n
 
 
 def genesis(plan: Plan, seed: int) -> Market:
-    """The first state: equal money, half a day's stock, beliefs scattered round the scenario's base prices."""
+    """The first state: equal money, some stock, beliefs scattered round the base prices, purses begun at random."""
     n, c = plan.persons, len(plan.commodities)
-    draws = np.concatenate(
-        [words(seed, 0, np.arange(n, dtype=np.uint64) + np.uint64(page * n), ChanceStream.ECONOMY_GENESIS)
-         for page in range(-(-c // 4))], axis=1)[:, :c]  # fmt: skip
-    base = plan.base_price[None, :]
-    shift = (draws % np.uint64(401)).astype(np.int64) - 200  # up to a fifth off, in thousandths
-    low = np.maximum(1, base * (900 + shift) // 1000)
-    high = np.maximum(low + 1, base * (1100 + shift) // 1000)
+    wide, narrow, short, small = sizes(plan)
+    draws = _draws(seed, n, c)
+    shift = (draws & _LOW_HALF).astype(np.int64) * 401 // (1 << 32) - 200  # up to a fifth off, in thousandths
     market = Market(
         plan,
-        np.concatenate([np.full(n, plan.money_ticks, np.int64), np.tile(plan.base_price, len(plan.districts))]),
-        np.concatenate([low.ravel(), high.ravel(), np.zeros(2 * n * c + HISTORY * n, np.int64)]).astype(np.int32),
-        np.zeros(n * c + (HISTORY + 3) * n, np.uint8),
+        np.empty(wide, np.int64),
+        np.zeros(narrow, np.int32),
+        np.zeros(short, np.uint16),
+        np.zeros(small, np.uint8),
     )
+    market.money[:] = plan.money_ticks
+    market.price[:] = np.tile(plan.base_price, len(plan.districts))
+    market.low[:] = np.maximum(1, plan.base_price * (900 + shift) // 1000)
+    market.high[:] = np.maximum(market.low + 1, plan.base_price * (1100 + shift) // 1000)
     market.past_commodity[:] = NO_TRADE
     market.trade[:] = plan.person_trade
     _stock_up(market)
+    buys = (plan.tables.spend_ppm > 0) & ~_own(market)
+    begun = (draws >> np.uint64(32)).astype(np.int64) * plan.base_price >> 32  # else nobody could buy what is dear
+    market.purse[:] = np.where(buys, np.minimum(begun, plan.money_ticks // 4), 0)
     return market
 
 
-def _stock_up(market: Market) -> None:
-    """Half a day's inputs and wares for every trade, and a larder's quarter for every household."""
+def _draws(seed: int, persons: int, commodities: int) -> NDArray[np.uint64]:
+    """(n, C) words: page k of a person's commodities is entity person + k n."""
+    people = np.arange(persons, dtype=np.uint64)
+    pages = [
+        words(seed, 0, people + np.uint64(page * persons), ChanceStream.ECONOMY_GENESIS)
+        for page in range(-(-commodities // 4))
+    ]
+    return np.concatenate(pages, axis=1)[:, :commodities]
+
+
+def _own(market: Market) -> NDArray[np.bool_]:
+    """(n, C) what a person makes, and what it makes it of."""
     tables = market.plan.tables
-    people = np.arange(market.plan.persons)
-    trade = market.trade
-    market.stock[:] = tables.larder_units[None, :] // 4
-    day = tables.batches_milli[trade] * FIRST_STOCK_HOURS // 1000
-    market.stock[:] += (tables.uses[trade] * day[:, None]).astype(np.int32)
-    wares = tables.larder_units[tables.makes[trade]] * 3 // 4 + tables.batch_units[trade] * (
-        1 + tables.batches_milli[trade] * 2 // 1000
+    return (tables.uses[market.trade] > 0) | (
+        np.arange(len(market.plan.commodities)) == tables.makes[market.trade][:, None]
     )
-    market.stock[people, tables.makes[trade]] += wares.astype(np.int32)
+
+
+def _stock_up(market: Market) -> None:
+    """Inputs for some hours and an hour's wares for every trade, a quarter of a larder for every household."""
+    tables = market.plan.tables
+    trade = market.trade
+    market.stock[:] = tables.larder_units // 4
+    market.stock[:] += tables.uses[trade] * (tables.batches_milli[trade] * INPUT_HOURS // MILLI)[:, None]
+    wares = tables.larder_units[tables.makes[trade]] + tables.batch_units[trade]
+    market.stock[np.arange(market.plan.persons), tables.makes[trade]] = wares
 
 
 def step(market: Market, tick: MarketTick) -> Lived:
@@ -162,16 +186,21 @@ def _step_group(markets: Sequence[Market], ticks: Sequence[MarketTick]) -> list[
     plan = markets[0].plan
     wide = np.stack([market.wide for market in markets])
     narrow = np.stack([market.narrow for market in markets])
+    short = np.stack([market.short for market in markets])
     small = np.stack([market.small for market in markets])
     hours = np.array([(tick.hour, tick.hours, tick.market_orders) for tick in ticks], np.int64)
     chance = np.array([(tick.seed & WORD_MASK, tick.seq) for tick in ticks], np.uint64)
     factors = np.array([(tick.supply_ppm, tick.demand_ppm) for tick in ticks], np.int64)
     reports = np.zeros((len(ticks), REPORT_ROWS, plan.markets), np.int64)
     counts = np.zeros((len(ticks), 2), np.int64)
-    live_worlds(plan.tables, wide, narrow, small, hours, chance, factors, reports, counts)
+    live_worlds(plan.tables, wide, narrow, short, small, hours, chance, factors, reports, counts)
     orders = counts.tolist()
     # Copies: a view would keep the whole batch's arrays alive as long as one world is not stepped again.
     return [
-        Lived(Market(plan, wide[w].copy(), narrow[w].copy(), small[w].copy(), ticks[w].shocks), reports[w], *orders[w])
+        Lived(
+            Market(plan, wide[w].copy(), narrow[w].copy(), short[w].copy(), small[w].copy(), ticks[w].shocks),
+            reports[w],
+            *orders[w],
+        )
         for w in range(len(ticks))
     ]
