@@ -18,7 +18,7 @@ USER = DATABASE = "worldtick"
 START_SECONDS_MAX = 60
 ORPHANS_SECONDS_MAX = 20.0  # after a kill -9 its children hold the shared memory for a moment
 CONNECTIONS_MAX = 200
-HURRY = "fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n"  # survives kill -9, not a power cut
+HURRY = "fsync = off\nfull_page_writes = off\n"  # what is committed survives kill -9, not a power cut
 
 
 class Postgres(Daemon):

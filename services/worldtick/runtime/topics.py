@@ -48,9 +48,24 @@ def for_brokers(specs: Iterable[TopicSpec], brokers: int) -> tuple[TopicSpec, ..
     return tuple(replace(spec, replication_factor=min(spec.replication_factor, brokers)) for spec in specs)
 
 
+class Admin(AdminClient):  # type: ignore[misc]  # confluent_kafka has no types
+    """An admin client that keeps what the brokers' connections said last, such as a refused password.
+
+    Its log would say it too, again and again, beside our one sentence: it is off.
+    """
+
+    def __init__(self, kafka: Mapping[str, Any]) -> None:
+        self.said = ""
+        super().__init__({**kafka, "client.id": "worldtick.admin", "log_level": 0, "error_cb": self._note})
+
+    def _note(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # which follows on the one that says why
+            self.said = error.str()
+
+
 def admin_client(kafka: Mapping[str, Any]) -> AdminClient:
     """An admin client; kafka: client settings such as bootstrap.servers."""
-    return AdminClient({**kafka, "client.id": "worldtick.admin"})
+    return Admin(kafka)
 
 
 def brokers(admin: AdminClient, timeout_s: float = TIMEOUT_S) -> int:
@@ -172,7 +187,9 @@ def _metadata(admin: AdminClient, timeout_s: float) -> Any:
     try:
         return admin.list_topics(timeout=timeout_s)  # of all topics: asking for one by name may create it
     except KafkaException as away:
-        raise Unavailable(f"Kafka does not answer: {away.args[0].str()}; is it up, and the address right?") from away
+        admin.poll(0)  # hands over what the connections said
+        why = getattr(admin, "said", "") or away.args[0].str()
+        raise Unavailable(f"Kafka does not answer: {why}; is it up, and the address right?") from away
 
 
 def _configs(admin: AdminClient, names: Sequence[str], timeout_s: float) -> dict[str, Mapping[str, ConfigEntry]]:
