@@ -232,8 +232,9 @@ class Worker:
         """Committed offsets, none beyond the end of a log that was cut short; and where the log begins after them."""
         placed: dict[int, tuple[int, str]] = {}
         holes: dict[int, int] = {}
+        spans = self._feed.spans(committed) if committed else {}
         for partition, (offset, account) in committed.items():
-            begins, end = self._feed.span(partition)
+            begins, end = spans[partition]
             where = {"service": self._service.name, "partition": partition, "committed": offset}
             if offset > end:
                 log.error("offset_beyond_log", extra={**where, "end": end})
