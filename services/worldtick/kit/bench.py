@@ -102,6 +102,11 @@ class Bench(Generic[State]):
         """Live through so many more ticks of the service's stream; the ticks of other streams pass by."""
         return [self.tick() for _ in range(ticks)]
 
+    def lived(self, ticks: int) -> "Bench[State]":
+        """The same bench after so many more ticks."""
+        self.run(ticks)
+        return self
+
     def tick(self, hours: int = 1) -> Lived[State]:
         """The next tick of the service's stream. An hourly one spans `hours` at most, as `coalesce` makes them."""
         for _ in range(SILENT_TICKS_MAX):

@@ -31,12 +31,13 @@ def check_budget(bench: Bench[Any], largest: int = 1) -> None:
 def check_oldest_first(
     bench: Bench[Any],
     budget: str,
-    waiting: Callable[[Any], Iterable[tuple[Any, Any]]],
+    waiting: Callable[[Any], Iterable[Any]],
     ops_each: int = 1,
 ) -> None:
     """What did not fit is done oldest first, so each piece is done within (its place in line / budget) ticks, once.
 
-    waiting: state -> (age, who) of all that waits; the smaller age is older, `who` is one piece of work for good.
+    waiting: state -> a key for each piece of work that waits, such as (since, number); a smaller key is older, and one
+    key is one piece for good.
     ops_each: operations that one piece costs. Raises AssertionError on who was passed over, or done while not waiting.
     """
     service = bench.service
@@ -50,7 +51,7 @@ def check_oldest_first(
         gone = [piece for piece in before if piece not in here]
         if not stay:
             continue
-        passed = [piece for piece in gone if piece[0] > stay[0][0]]
+        passed = [piece for piece in gone if piece > stay[0]]
         assert not passed, f"{where}: {passed[0]} was done before {stay[0]}, which is older and waits for {budget}"
         done = lived.step.used.get(budget, 0) // ops_each
         assert done <= len(gone), (

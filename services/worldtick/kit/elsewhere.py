@@ -9,48 +9,52 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import xxhash
 
 from worldtick.contracts.sealed import encode_sealed
 from worldtick.kit.bench import Bench
 from worldtick.kit.replaying import Found, Task
-from worldtick.kit.said import parts_of
+from worldtick.kit.said import said_digest
 from worldtick.runtime.service import Service
 
 TIMEOUT_S = 120.0
 ELSEWHERE = ("TZ=Pacific/Kiritimati", "LC_ALL=C")
 
 
-def check_elsewhere(bench: Bench[Any], place: str | None = None, hash_seeds: Sequence[int] = (1, 2, 3)) -> None:
-    """Replay all that the bench lived, one process for each hash seed, and compare digests and sayings.
+def check_elsewhere(*benches: Bench[Any], place: str | None = None, hash_seeds: Sequence[int] = (1, 2, 3)) -> None:
+    """Replay all that the benches lived, one process for each hash seed, and compare digests and sayings.
 
     Catches what follows the order of a set or of `hash(text)`, the zone, the directory, or a module's global.
     place: "module:ATTRIBUTE" of the service; by default it is looked for among the loaded modules.
     Raises AssertionError naming the first slice and tick that differ, or what the process said when it failed.
     """
-    place = place or place_of(bench.service)
-    task = Task(
+    tasks = [_task(bench, place or place_of(bench.service)) for bench in benches]
+    expected = [found for bench in benches for found in _lived(bench)]
+    body = msgspec.msgpack.encode(tasks)
+    for hash_seed, found in zip(hash_seeds, _run(body, hash_seeds), strict=True):
+        _compare(benches[0].service.name, expected, found, f"PYTHONHASHSEED={hash_seed} {' '.join(ELSEWHERE)}")
+
+
+def _task(bench: Bench[Any], place: str) -> Task:
+    return Task(
         path=[str(Path(entry).resolve()) for entry in sys.path],  # "" is the directory that we are in
         place=place,
         section=bench.section.model_dump(mode="json"),
         seed=bench.seed,
         ticks=[encode_sealed(lived.tick) for lived in bench.history],
     )
-    body = msgspec.msgpack.encode(task)
-    expected = [
-        Found(tick.seq, each.slice_no, each.digest, xxhash.xxh3_128_digest(b"\0".join(parts_of(each.step).values())))
-        for tick, each in bench.steps()
-    ]
-    for hash_seed, found in zip(hash_seeds, _run(body, hash_seeds), strict=True):
-        _compare(bench.service.name, expected, found, f"PYTHONHASHSEED={hash_seed} {' '.join(ELSEWHERE)}")
+
+
+def _lived(bench: Bench[Any]) -> list[Found]:
+    return [Found(tick.seq, each.slice_no, each.digest, said_digest(each.step)) for tick, each in bench.steps()]
 
 
 def place_of(service: Service[Any]) -> str:
     """`module:ATTRIBUTE` under which a loaded module holds this service. Raises AssertionError if none does."""
-    for name, module in sorted(sys.modules.items()):
-        if name == "__main__" or module is None:
+    own = service.step.__module__
+    for name in sorted(sys.modules, key=lambda name: (name != own, name)):
+        if name in ("__main__", "__mp_main__"):
             continue
-        for attribute, value in list(vars(module).items()):
+        for attribute, value in list(getattr(sys.modules[name], "__dict__", {}).items()):
             if value is service:
                 return f"{name}:{attribute}"
     raise AssertionError(f"no module holds the service {service.name}: give its place as 'module:ATTRIBUTE'")

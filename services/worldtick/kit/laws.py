@@ -30,15 +30,14 @@ def check_laws(
     check_all_slices(benches)
     faults: list[str] = []
     for bench in benches:
-        for check in _checks(bench, catalogue, place, largest):
+        for check in _checks(bench, catalogue, largest):
             _collect(check, faults)
     _collect(partial(check_batch, *benches), faults)
+    _collect(partial(check_elsewhere, *benches, place=place), faults)
     assert not faults, f"{benches[0].service.name} breaks the laws:\n" + "\n".join(f"- {fault}" for fault in faults)
 
 
-def _checks(
-    bench: Bench[Any], catalogue: Mapping[str, Service[Any]] | None, place: str | None, largest: int
-) -> list[Callable[[], None]]:
+def _checks(bench: Bench[Any], catalogue: Mapping[str, Service[Any]] | None, largest: int) -> list[Callable[[], None]]:
     return [
         partial(check_genesis, bench),
         partial(check_codec, bench),
@@ -47,7 +46,6 @@ def _checks(
         partial(check_budget, bench, largest),
         partial(check_declared, bench, catalogue),
         partial(check_events, bench),
-        partial(check_elsewhere, bench, place),
     ]
 
 

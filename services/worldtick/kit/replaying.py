@@ -6,10 +6,9 @@ from importlib import import_module
 from typing import Any
 
 import msgspec
-import xxhash
 
 from worldtick.contracts.sealed import decode_sealed
-from worldtick.kit.said import parts_of
+from worldtick.kit.said import said_digest
 from worldtick.runtime.recovery import digest_of
 from worldtick.runtime.service import Service
 
@@ -47,16 +46,18 @@ def replayed(task: Task) -> list[Found]:
         steps = service.steps(states, [tick] * len(states))
         states = [step.state for step in steps]
         for number, step in enumerate(steps):
-            said = xxhash.xxh3_128_digest(b"\0".join(parts_of(step).values()))
-            found.append(Found(tick.seq, number, digest_of(service.encode(step.state)), said))
+            found.append(Found(tick.seq, number, digest_of(service.encode(step.state)), said_digest(step)))
     return found
 
 
 def main() -> None:
-    """Replay what stdin asks for."""
-    task = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Task)
-    sys.path[:] = task.path
-    sys.stdout.buffer.write(msgspec.msgpack.encode(replayed(task)))
+    """Replay what stdin asks for, one task after another."""
+    tasks = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=list[Task])
+    found: list[Found] = []
+    for task in tasks:
+        sys.path[:] = task.path
+        found += replayed(task)
+    sys.stdout.buffer.write(msgspec.msgpack.encode(found))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Lives here: canonical bytes of a step's outcome, its events on the wire. Not her
 from typing import Any
 
 import msgspec
+import xxhash
 
 from worldtick.contracts.ids import event_id
 from worldtick.contracts.sealed import SealedTick
@@ -29,6 +30,11 @@ def parts_of(step: Step[Any]) -> dict[str, bytes]:
                 f"{part} holds a value that cannot be written ({broken}): give plain int, str, dict, list or Decimal"
             ) from broken
     return found
+
+
+def said_digest(step: Step[Any]) -> bytes:
+    """A hash over all that a step said."""
+    return xxhash.xxh3_128_digest(b"\0".join(parts_of(step).values()))
 
 
 def record_of(event: Event, ordinal: int, tick: SealedTick, service: str, slice_no: int, writer: EventWriter) -> bytes:
