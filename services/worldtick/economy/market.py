@@ -3,6 +3,7 @@ Lives here: state, genesis, the batch. Not here: what households do (households.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,12 +196,13 @@ def _step_group(markets: Sequence[Market], ticks: Sequence[MarketTick]) -> list[
     counts = np.zeros((len(ticks), 2), np.int64)
     live_worlds(plan.tables, wide, narrow, short, small, hours, chance, factors, reports, counts)
     orders = counts.tolist()
-    # Copies: a view would keep the whole batch's arrays alive as long as one world is not stepped again.
     return [
-        Lived(
-            Market(plan, wide[w].copy(), narrow[w].copy(), short[w].copy(), small[w].copy(), ticks[w].shocks),
-            reports[w],
-            *orders[w],
-        )
+        Lived(_taken(plan, w, (wide, narrow, short, small), ticks[w].shocks), reports[w], orders[w][0], orders[w][1])
         for w in range(len(ticks))
     ]
+
+
+def _taken(plan: Plan, w: int, batch: tuple[Any, Any, Any, Any], shocks: tuple[Shock, ...]) -> Market:
+    """World w of a batch, as copies: a view would keep the whole batch's arrays alive while one world rests."""
+    wide, narrow, short, small = batch
+    return Market(plan, wide[w].copy(), narrow[w].copy(), short[w].copy(), small[w].copy(), shocks)

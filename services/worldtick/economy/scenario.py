@@ -119,6 +119,7 @@ def _trade_faults(section: EconomyScenario) -> list[Fault]:
 
 def _want_faults(section: EconomyScenario) -> list[Fault]:
     wants = section.households.wants
+    spends = {name for name, want in wants.items() if want.spend_ppm > 0}
     faults: list[Fault] = [
         (("households", "wants", name), name, _unknown(name, section.commodities))
         for name in wants
@@ -129,8 +130,11 @@ def _want_faults(section: EconomyScenario) -> list[Fault]:
         faults.append(
             (("households", "wants"), spent, f"they spend {spent} ppm of their money an hour; at most 500000")
         )
-    bought = {name for name, want in wants.items() if want.spend_ppm > 0}
-    bought |= {used for trade in section.trades.values() for used in trade.uses}
+    for name, trade in section.trades.items():
+        if not spends - {trade.makes, *trade.uses}:
+            text = "its people would hoard all money: households want nothing but what it makes or uses"
+            faults.append((("trades", name), trade.makes, text))
+    bought = spends | {used for trade in section.trades.values() for used in trade.uses}
     unbought = sorted(set(section.commodities) - bought)
     return faults + [(("commodities", name), name, f"nobody buys {name}") for name in unbought]
 
