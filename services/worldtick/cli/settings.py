@@ -90,6 +90,9 @@ class Settings:
     step_timeout_s: float = knob(
         "WORLDTICK_STEP_TIMEOUT_S", 60.0, seconds(1, 3600), "A step that takes longer is hung: its process ends."
     )
+    session_timeout_s: float = knob(
+        "WORLDTICK_SESSION_TIMEOUT_S", 6.0, seconds(1, 300), "A worker silent for so long has died: others take over."
+    )
     batch_records: int = knob("WORLDTICK_BATCH_RECORDS", 2000, number(1, 20_000), "Records of one batch at most.")
     ticks_per_record: int = knob(
         "WORLDTICK_TICKS_PER_RECORD", 64, number(1, 1024), "Ticks of one world under one record at most."

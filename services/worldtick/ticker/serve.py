@@ -117,7 +117,7 @@ def until_signal() -> Iterator[threading.Event]:
     stop = threading.Event()
 
     def ask(number: int, _frame: FrameType | None) -> None:
-        log.info("ticker_stops", extra={"signal": signal.Signals(number).name})
+        log.info("process_stops", extra={"signal": signal.Signals(number).name})
         stop.set()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
