@@ -5,13 +5,24 @@ settings."""
 
 import platform
 import re
+import secrets
 import shutil
 import subprocess
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
+import psycopg
+from psycopg import sql
+
+from worldtick.cli.settings import load
+from worldtick.local.stack import Stack
+from worldtick.store.db import migrate
 
 PACKAGES = ("confluent-kafka", "msgspec", "numba", "numpy", "psycopg", "quixstreams")
 PINNED = {
@@ -21,11 +32,51 @@ PINNED = {
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def connect(kafka: str | None, database_url: str | None) -> tuple[str, str]:
-    """(bootstrap servers, database URL): as named by the caller. Raises LookupError without a broker."""
-    if kafka:
-        return kafka, database_url or ""
-    raise LookupError("no broker is named: set KAFKA_BOOTSTRAP_SERVERS, and DATABASE_URL for benchmarks that need one")
+@contextmanager
+def servers(say: Callable[[str], None]) -> Iterator[Callable[[], tuple[str, str]]]:
+    """What gives (bootstrap servers, URL of a migrated database of this run): started when first asked for.
+
+    They are those that the environment names, else a local stack in a directory of its own, gone at the end.
+    """
+    with ExitStack() as open_until_the_end:
+        found: list[tuple[str, str]] = []
+
+        def connect() -> tuple[str, str]:
+            if not found:
+                kafka, server = _named_or_started(open_until_the_end, say)
+                found.append((kafka, _own_database(open_until_the_end, server)))
+            return found[0]
+
+        yield connect
+
+
+def _named_or_started(open_until_the_end: ExitStack, say: Callable[[str], None]) -> tuple[str, str]:
+    settings = load()
+    kafka, database = settings.kafka_given, settings.database_given.reveal()
+    if kafka and database:
+        return kafka, database
+    home = Path(tempfile.mkdtemp(prefix="worldtick-bench-stack-"))
+    home.chmod(0o755)  # PostgreSQL runs as another account when we are root
+    stack = Stack(home, cache_dir=settings.cache_dir, java_home=settings.java_home, say=say)
+    open_until_the_end.callback(shutil.rmtree, home, ignore_errors=True)
+    open_until_the_end.callback(stack.down, wipe=True)
+    status = stack.up(kafka=not kafka, postgres=not database)
+    return kafka or str(status.bootstrap_servers), database or str(status.database_url)
+
+
+def _own_database(open_until_the_end: ExitStack, server: str) -> str:
+    name = f"bench_{secrets.token_hex(6)}"
+    _statement(server, sql.SQL("create database {}").format(sql.Identifier(name)))
+    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+    open_until_the_end.callback(_statement, server, drop)
+    url = urlsplit(server)._replace(path=f"/{name}").geturl()
+    migrate(url)
+    return url
+
+
+def _statement(url: str, statement: sql.Composed) -> None:
+    with closing(psycopg.connect(url, autocommit=True)) as conn:
+        conn.execute(statement)
 
 
 def machine_facts() -> dict[str, object]:

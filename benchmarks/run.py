@@ -18,7 +18,7 @@ if str(ROOT) not in sys.path:  # started as `python benchmarks/run.py`
 
 from benchmarks import page  # noqa: E402
 from benchmarks.figures import Figure, Place  # noqa: E402
-from benchmarks.ground import connect, machine_facts  # noqa: E402
+from benchmarks.ground import machine_facts, servers  # noqa: E402
 
 HERE = ROOT / "benchmarks"
 RESULTS = HERE / "results.json"
@@ -58,12 +58,11 @@ def merge(old: list[dict[str, object]], new: list[dict[str, object]]) -> list[di
 @click.option("--runs", default=3, type=click.IntRange(1, 99), help="How often each contestant runs.")
 @click.option("--list", "listing", is_flag=True, help="Name the modules and end.")
 @click.option("--strict", is_flag=True, help="Exit 1 if a goal is not met.")
-@click.option("--kafka", envvar="KAFKA_BOOTSTRAP_SERVERS", help="Broker; else the local stack is started.")
-@click.option("--database-url", envvar="DATABASE_URL", help="PostgreSQL; else the local stack is started.")
-def main(
-    smoke: bool, only: str, runs: int, listing: bool, strict: bool, kafka: str | None, database_url: str | None
-) -> None:
-    """Take the figures, write results.json and machine.json, and regenerate the table in docs/PERFORMANCE.md."""
+def main(smoke: bool, only: str, runs: int, listing: bool, strict: bool) -> None:
+    """Take the figures, write results.json and machine.json, and regenerate the table in docs/PERFORMANCE.md.
+
+    On the servers that KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL name, else on a local stack of its own.
+    """
     known = module_names()
     chosen = [name.strip() for name in only.split(",") if name.strip()] or known
     if unknown := sorted(set(chosen) - set(known)):
@@ -71,8 +70,8 @@ def main(
     if listing:
         click.echo("\n".join(known))
         return
-    with tempfile.TemporaryDirectory(prefix="worldtick-bench-") as scratch:
-        place = Place(smoke, Path(scratch), runs, lambda: connect(kafka, database_url), click.echo)
+    with tempfile.TemporaryDirectory(prefix="worldtick-bench-") as scratch, servers(click.echo) as connect:
+        place = Place(smoke, Path(scratch), runs, connect, click.echo)
         figures = take(chosen, place)
     if not smoke:
         _write([figure.row() for figure in figures], whole=chosen == known)
