@@ -120,6 +120,18 @@ def test_follow_sees_what_comes_later(deployment: str, producer: Producer) -> No
         assert tail.wait(20) == main.OK
 
 
+def test_kafkas_own_console_tools_write_and_read_our_topics(deployment: str, kafka_tool: object) -> None:
+    argv = [sys.executable, "-m", "worldtick.cli.main", "stack", "tool"]
+    topic = ["--topic", f"{deployment}simulation.event"]
+    said = _event(1).decode()
+    typed = subprocess.run([*argv, "console-producer", *topic], input=f"{said}\n", text=True, check=False, timeout=60)
+    assert typed.returncode == 0
+    wanted = [*topic, "--from-beginning", "--max-messages", "1", "--isolation-level", "read_committed"]
+    read = subprocess.run([*argv, "console-consumer", *wanted], capture_output=True, text=True, check=False, timeout=60)
+    assert read.stdout == f"{said}\n"
+    assert kafka_tool
+
+
 def test_an_unknown_topic_is_named(deployment: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.run(["tail", "world.tock"]) == main.USAGE
     assert "world.tick.hourly" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 Lives here: the verbs. Not here: the servers (local), tables (store), topics (cli/topics)."""
 
 import json
+import os
+import sys
 
 import click
 
@@ -12,6 +14,13 @@ from worldtick.local.stack import Stack
 from worldtick.runtime import topics as cluster
 from worldtick.store.db import migrate
 
+TOOLS = {  # Kafka's scripts by their names, without `kafka-` and `.sh`
+    "console-producer": "org.apache.kafka.tools.ConsoleProducer",
+    "console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
+    "topics": "org.apache.kafka.tools.TopicCommand",
+    "configs": "kafka.admin.ConfigCommand",
+    "consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+}
 port = click.IntRange(1, 65_535)
 
 
@@ -91,6 +100,22 @@ def status(ctx: click.Context, as_json: bool) -> None:
     kafka = bool(settings.kafka_given) or found.kafka.pid is not None
     database = bool(settings.database_given.reveal()) or found.postgres.pid is not None
     ctx.exit(0 if kafka and database else 1)
+
+
+@stack.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("name", type=click.Choice(list(TOOLS)), metavar="NAME")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def tool(settings: Settings, name: str, arguments: tuple[str, ...]) -> None:
+    """Become one of Kafka's own tools, with the broker's address filled in; ARGUMENTS are the tool's own.
+
+    NAME is console-producer, console-consumer, topics, configs or consumer-groups.
+    """
+    command = local_stack(settings).kafka_tool(TOOLS[name])
+    if "--bootstrap-server" not in arguments:
+        command += ["--bootstrap-server", settings.kafka_bootstrap_servers]
+    sys.stdout.flush()
+    os.execv(command[0], [*command, *arguments])
 
 
 def as_object(found: StackStatus) -> dict[str, object]:
