@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 import xxhash
 
-from worldtick.contracts.ids import event_id
+from worldtick.contracts.outputs import decode_outputs
 from worldtick.contracts.sealed import SealedTick
-from worldtick.contracts.stamps import rfc3339
 from worldtick.contracts.wire import EventWriter
-from worldtick.runtime.service import Event, Step
+from worldtick.runtime.rules import Rules
+from worldtick.runtime.service import Event, Service, Step
+from worldtick.runtime.speech import Speech
 
 _encode = msgspec.json.Encoder().encode
 PARTS = ("events", "facts", "effects", "used", "carried", "rows")
@@ -37,14 +38,7 @@ def said_digest(step: Step[Any]) -> bytes:
     return xxhash.xxh3_128_digest(b"\0".join(parts_of(step).values()))
 
 
-def record_of(event: Event, ordinal: int, tick: SealedTick, service: str, slice_no: int, writer: EventWriter) -> bytes:
-    """The record of one event, with world, seq and tick_id added as the runtime adds them."""
-    common = {"world": tick.world, "seq": tick.seq, "tick_id": tick.tick_id}
-    return writer.event(
-        event_id(tick.tick_id, service, slice_no, ordinal),
-        event.type,
-        rfc3339(tick.epoch_s * 1_000_000 + tick.to_us),
-        f"simulation.{service}",
-        event.data,
-        common,
-    )
+def record_of(service: Service[Any], event: Event, tick: SealedTick, slice_no: int, writer: EventWriter) -> bytes:
+    """The record of one event as the runtime writes it. Raises what the runtime raises, which makes a step dead."""
+    speech = Speech(service, writer, Rules().message_bytes_max)
+    return decode_outputs(speech.applied(slice_no, tick, Step(None, events=[event]), bytes(16))).messages[0].value

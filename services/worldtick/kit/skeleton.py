@@ -9,10 +9,12 @@ from importlib.util import find_spec
 from keyword import iskeyword
 from pathlib import Path
 from string import Template
+from zlib import crc32
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 VAGUE = frozenset({"common", "helper", "helpers", "manager", "misc", "service", "services", "test", "util", "utils"})
 TEST_FILE = "test_service.py"
+OWN_STREAMS = 0x1000_0000  # chance streams from here to its double are those of new services, by their names
 _FOLDER = "new_service"
 
 
@@ -44,6 +46,7 @@ class Skeleton:
             "Class": "".join(part.capitalize() for part in self.name.split("_")),
             "package": self.package,
             "test": self.test.name,
+            "stream": f"0x{OWN_STREAMS + crc32(self.name.encode()) % OWN_STREAMS:X}",
         }
         for source in sorted(files("worldtick.kit").joinpath(_FOLDER).iterdir(), key=lambda entry: entry.name):
             file = source.name.removesuffix(".txt")

@@ -90,7 +90,7 @@ CAUGHT: dict[str, tuple[Callable[[Bench[Any]], None], Service[Line], str]] = {
             "slice": 0, "agents": 1, "decisions": 1, "unsaid": 0, "tiers": {},
             "activities": {f"activity_{n:060}": n for n in range(8_000)},
         }),
-        "bytes; simulation.event takes",
+        "bytes; a record holds",
     ),
     "writes an undeclared fact": (check_declared, lawless.saying(facts={"mood": {"a": 1}}), "writes_facts"),
     "writes a fraction": (check_declared, lawless.saying(facts={"line_length": {"a": 0.5}}), "integer of 64 bits"),

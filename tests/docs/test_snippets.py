@@ -1,0 +1,74 @@
+"""What the documents show works: Python snippets run, commands and options exist, links lead somewhere.
+Lives here: docs/*.md and README.md against the code. Not here: documents made from the code (tests/unit/cli)."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from worldtick.cli.main import worldtick
+
+HOUSE = Path(__file__).parents[2]
+PAGES = [*sorted((HOUSE / "docs").glob("*.md")), HOUSE / "README.md"]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"(?:^|[\s(`;|&])worldtick ([a-z][^\n`|;&#)]*)")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[\w-]*)?\)")
+SAMPLES = {path.read_text("utf-8").strip() for path in (HOUSE / "docs" / "samples").glob("*.py")}  # tested on their own
+
+
+def _blocks(page: Path, *languages: str) -> list[str]:
+    return [body for language, body in BLOCK.findall(page.read_text("utf-8")) if language in languages]
+
+
+def _commands(page: Path) -> Iterator[str]:
+    """Every `worldtick …` in a page's shell blocks and inline code."""
+    text = page.read_text("utf-8")
+    inline = re.findall(r"`([^`\n]+)`", BLOCK.sub("", text))
+    for piece in [*_blocks(page, "sh", "bash", "console"), *inline]:
+        yield from (found.strip() for found in COMMAND.findall(piece.replace("\\\n", " ")))
+
+
+def _snippets(page: Path) -> str:
+    return "\n\n".join(block for block in _blocks(page, "python") if block.strip() not in SAMPLES)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _snippets(page)], ids=lambda page: page.name)
+def test_python_runs(page: Path, tmp_path: Path) -> None:
+    """One module of all snippets of a page, in order; what they call `test_…` is run too."""
+    module = tmp_path / f"test_{page.stem.lower()}_page.py"
+    module.write_text(_snippets(page) + "\n\ndef test_the_page_was_read():\n    pass\n", "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(module)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_exist(page: Path) -> None:
+    faults = [fault for command in _commands(page) if (fault := _fault(command)) is not None]
+    assert not faults, f"{page.name}: " + "; ".join(sorted(set(faults)))
+
+
+def _fault(command: str) -> str | None:
+    """What is wrong with a command line after the word worldtick."""
+    words = command.split()
+    with click.Context(worldtick) as context:
+        found: click.Command = worldtick
+        while isinstance(found, click.Group) and words and not words[0].startswith("-"):
+            child = found.get_command(context, words[0])
+            if child is None:
+                return f"there is no command `worldtick {command}`"
+            found, words = child, words[1:]
+    known = {"--help"}.union(*(parameter.opts + parameter.secondary_opts for parameter in found.params))
+    unknown = [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
+    return f"`worldtick {command}` has no {', '.join(unknown)}" if unknown else None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [target for target in LINK.findall(page.read_text("utf-8")) if "://" not in target]
+    dead = [target for target in targets if not (page.parent / target).exists()]
+    assert not dead, f"{page.name} links to {', '.join(dead)}, which is not there"
