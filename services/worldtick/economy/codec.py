@@ -34,7 +34,7 @@ def encode(market: Market) -> bytes:
 def decode(body: bytes, plan: Plan) -> Market:
     """The inverse of `encode`. Raises ValueError if the bytes are none of this plan."""
     wide, narrow, short, small = sizes(plan)
-    (count,) = _COUNT.unpack_from(body)
+    count = int.from_bytes(body[: _COUNT.size], "little")
     start = _COUNT.size + count * _SHOCK.size
     expected = start + wide * 8 + narrow * 4 + short * 2 + small
     if len(body) != expected:

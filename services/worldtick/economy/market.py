@@ -151,9 +151,9 @@ def _draws(seed: int, persons: int, commodities: int) -> NDArray[np.uint64]:
 def _own(market: Market) -> NDArray[np.bool_]:
     """(n, C) what a person makes, and what it makes it of."""
     tables = market.plan.tables
-    return (tables.uses[market.trade] > 0) | (
-        np.arange(len(market.plan.commodities)) == tables.makes[market.trade][:, None]
-    )
+    own: NDArray[np.bool_] = tables.uses[market.trade] > 0
+    own[np.arange(market.plan.persons), tables.makes[market.trade]] = True
+    return own
 
 
 def _stock_up(market: Market) -> None:
