@@ -15,11 +15,14 @@ from worldtick.runtime.metrics import DEPENDENCY_ERRORS, LATENESS_SECONDS, RUN_S
 from worldtick.runtime.service import Service
 from worldtick.runtime.vitals import Vitals
 from worldtick.store.db import Pool
+from worldtick.store.retention import prune
+from worldtick.ticker.account import note_failure, note_run
 from worldtick.ticker.errors import KafkaAway
 from worldtick.ticker.publishing import Publisher
 from worldtick.ticker.run import Report
 from worldtick.ticker.serve import Loop, until_signal
 
+PRUNE_EVERY_S = 30.0
 STALE_AFTER_S = 60.0  # a run may wait for a broker's and a database's own bounds, one after the other
 
 
@@ -36,8 +39,8 @@ def serve_ticker(
     vitals.beat("loop", STALE_AFTER_S)
     vitals.serve(settings.port)
     publisher = Publisher(settings.kafka_bootstrap_servers, writer_of(settings), settings.topic_prefix, settings.kafka)
-    account = _Account(vitals)
-    loop = Loop(pool, publisher, services, hour_every_us, keys, None, account.done, account.failed)
+    account = _Account(vitals, pool)
+    loop = Loop(pool, publisher, services, hour_every_us, keys, _Pruning().run, account.done, account.failed)
     try:
         with until_signal() as stop:
             return loop.run_until(stop)
@@ -49,8 +52,9 @@ def serve_ticker(
 class _Account:
     """Runs, as metrics and vitals."""
 
-    def __init__(self, vitals: Vitals) -> None:
+    def __init__(self, vitals: Vitals, pool: Pool) -> None:
         self._vitals = vitals
+        self._pool = pool
 
     def done(self, report: Report) -> None:
         """A run has ended."""
@@ -68,6 +72,7 @@ class _Account:
                 LATENESS_SECONDS.labels(kind).observe(late_s)
         if report.sealed:
             self._vitals.mark("sealed")
+        note_run(self._pool, report)
 
     def failed(self, away: Unavailable) -> None:
         """A run ended because a part is away; the loop goes on."""
@@ -76,3 +81,18 @@ class _Account:
         self._vitals.part(part, False, str(away))
         RUNS.labels("failed").inc()
         DEPENDENCY_ERRORS.labels(part, "run").inc()
+        if part == "kafka":
+            note_failure(self._pool, "hourly")
+
+
+class _Pruning:
+    """Prunes now and then: a fast loop has runs enough that do nothing else."""
+
+    def __init__(self) -> None:
+        self._at = float("-inf")
+
+    def run(self, pool: Pool) -> None:
+        """Prune if it is time."""
+        if time.monotonic() - self._at >= PRUNE_EVERY_S:
+            self._at = time.monotonic()
+            prune(pool)

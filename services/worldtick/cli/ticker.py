@@ -16,10 +16,12 @@ from worldtick.cli.writing import writer_of
 from worldtick.clock.errors import NotAMoment
 from worldtick.clock.firings import firing_of_job, floor_firing
 from worldtick.clock.worldtime import DAY_US, HOUR_US, SECOND_US, WallTime, format_unix_us
-from worldtick.contracts.errors import Faulty
+from worldtick.contracts.errors import Faulty, Unavailable
 from worldtick.control.naming import named_keys, named_world
 from worldtick.store.clocks import find_view
 from worldtick.store.db import Pool, transaction
+from worldtick.store.retention import prune
+from worldtick.ticker.account import note_failure, note_run
 from worldtick.ticker.orders import Order
 from worldtick.ticker.publishing import Publisher
 from worldtick.ticker.run import Report, run_ticker
@@ -74,9 +76,13 @@ def ticker(
             settings.kafka_bootstrap_servers, writer_of(settings), settings.topic_prefix, settings.kafka
         )
         try:
-            report = run_ticker(pool, publisher, catalogue(), order, keys, wait / SECOND_US)
+            report = run_ticker(pool, publisher, catalogue(), order, keys, wait / SECOND_US, prune)
+        except Unavailable:
+            note_failure(pool, order.run)
+            raise
         finally:
             publisher.close()
+        note_run(pool, report)
     if as_json:
         click.echo(json.dumps({**as_object(report, origin), "idle": idle}))
     else:

@@ -19,7 +19,7 @@ from worldtick.observer.groups import Sum, read_groups, summed
 from worldtick.observer.ticks import Tallies, TickAccount, tick_accounts
 from worldtick.runtime.metrics import BYTES
 from worldtick.runtime.vitals import Vitals
-from worldtick.store.accounts import FINISH_BOUNDS_MS, STEP_BOUNDS_US
+from worldtick.store.accounts import FINISH_BOUNDS_MS, LATE_BOUNDS_MS, RUN_BOUNDS_MS, STEP_BOUNDS_US
 from worldtick.store.db import Pool
 from worldtick.store.standing import ServiceStanding, one_moment, sealed_totals, seqs_of
 
@@ -52,8 +52,6 @@ GAUGES: Final = {
     "market_last_volume": ("market_last_volume", "Units traded in the last clearing", ("world", "market")),
     "market_efficiency": ("market_efficiency", "Of the last clearing, 0..1", ("world", "market")),
 }
-RUN_BOUNDS_MS: Final = (10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000)
-LATE_BOUNDS_MS: Final = (100, 500, 1_000, 5_000, 30_000, 60_000, 300_000, 1_800_000, 3_600_000, 21_600_000, 86_400_000)
 # tally -> (series, meaning, labels, units of the tally in one of the series, the tally's bounds)
 HISTOGRAMS: Final = {
     "step_us": ("step_seconds", "Step of one slice in one tick", ("service",), 1e6, STEP_BOUNDS_US),

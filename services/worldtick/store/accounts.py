@@ -13,6 +13,8 @@ LEDGER: Final = "ledger"  # the projection of ledger rows; its topics are reader
 OFFSETS_MAX: Final = 5_000  # origins of one partition counted by one call
 STEP_BOUNDS_US: Final = (100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000, 10_000_000)
 FINISH_BOUNDS_MS: Final = (5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 15_000, 60_000, 600_000, 3_600_000)
+RUN_BOUNDS_MS: Final = (10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000)
+LATE_BOUNDS_MS: Final = (100, 500, 1_000, 5_000, 30_000, 60_000, 300_000, 1_800_000, 3_600_000, 21_600_000, 86_400_000)
 _COUNTING_LOCK: Final = 0x74616C79  # any fixed number: "taly"
 _encode = msgspec.json.Encoder(order="deterministic").encode
 

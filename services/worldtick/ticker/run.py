@@ -38,7 +38,7 @@ def run_ticker(
     order: Order,
     keys: Sequence[int] | None = None,
     wait_s: float = 0.0,
-    prune: Callable[[Pool], None] | None = None,
+    prune: Callable[[Pool], object] | None = None,
 ) -> Report:
     """Seal and ring all that is due, of these worlds or of all. At the end everything sealed is published.
 

@@ -42,7 +42,7 @@ class Loop:
     catalogue: Catalogue
     period_us: int
     keys: Sequence[int] | None = None
-    prune: Callable[[Pool], None] | None = None
+    prune: Callable[[Pool], object] | None = None
     on_report: Callable[[Report], None] | None = None  # after every run
     on_failure: Callable[[Unavailable], None] | None = None
 
