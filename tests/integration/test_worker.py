@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import RunWorker
-from tests.waiting import until
 from tests.small_worlds import COUNT, MARKET, T0, make_world, read_topic
+from tests.waiting import until
 from worldtick.clock.worldtime import HOUR_US, WallTime
 from worldtick.runtime.worker import Place
 from worldtick.store.db import Pool, transaction
@@ -33,7 +33,9 @@ def _versions(pool: Pool, keys: Sequence[int]) -> list[int]:
 
 
 def _events(place: Place) -> list[dict[str, Any]]:
-    return [json.loads(m.value()) for m in read_topic(place.kafka["bootstrap.servers"], place.prefix + "simulation.event")]
+    return [
+        json.loads(m.value()) for m in read_topic(place.kafka["bootstrap.servers"], place.prefix + "simulation.event")
+    ]
 
 
 CATALOGUE = {"count": COUNT, "market": MARKET}
