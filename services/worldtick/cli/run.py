@@ -9,6 +9,7 @@ from typing import Any, cast
 import click
 
 from worldtick.cli.catalogue import catalogue
+from worldtick.cli.database import database
 from worldtick.cli.settings import Settings
 from worldtick.cli.writing import registry_of, writer_of
 from worldtick.runtime import logs
@@ -17,6 +18,8 @@ from worldtick.runtime.service import Service
 from worldtick.runtime.vitals import Vitals
 from worldtick.runtime.worker import Place, Worker
 from worldtick.ticker.serve import until_signal
+
+CONTROL_CONNECTIONS = 3  # two for its work, one that waits for notices of services
 
 Loop = Callable[[threading.Event], None]  # works until the event is set
 
@@ -111,9 +114,18 @@ def place_of(settings: Settings, service: Service[Any]) -> Place:
 
 
 def _control(settings: Settings, vitals: Vitals) -> Loop:
+    from worldtick.control.desk import Rules as PasteRules
     from worldtick.control.serve import run_control
 
-    return lambda stop: run_control(settings, vitals, stop)
+    pastes = settings.paste == "on" or (settings.paste == "auto" and settings.control_auth == "off")
+    rules = PasteRules(pastes=pastes, default_world=settings.default_world or None, prefix=settings.topic_prefix)
+
+    def loop(stop: threading.Event) -> None:
+        with database(settings, "control", CONTROL_CONNECTIONS) as pool:
+            registry = registry_of(settings)
+            run_control(settings.kafka, pool, catalogue(), writer_of(settings), rules, stop, registry, vitals)
+
+    return loop
 
 
 def _observer(settings: Settings, port: int) -> Loop:
