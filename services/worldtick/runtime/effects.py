@@ -47,6 +47,9 @@ class SliceRow(NamedTuple):
     carried: int
     snapshot_version: int | None
     snapshot: bytes | None
+    reader_key: int | None  # these three: the origin of its last ledger row
+    origin_partition: int | None
+    origin_offset: int | None
 
 
 class Raise(NamedTuple):
@@ -61,6 +64,8 @@ class Raise(NamedTuple):
     dead_in_row: int
     carried: int
     reason: str | None
+    origin_partition: int | None  # of its last ledger row under the worker's reader; None keeps the stored one
+    origin_offset: int | None
     snapshot: bytes | None  # of the state at `version`; None keeps the stored one
 
 
@@ -94,12 +99,11 @@ class Writes:
     facts: list[tuple[int, str, int, int, bytes]] = field(default_factory=list)  # world, service, slice, seq, body
     effects: list[tuple[int, str, str, str, str, int, int]] = field(default_factory=list)  # rows of `directive`
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)  # projection table -> full rows
-    attempted: list[tuple[int, int]] = field(default_factory=list)  # attempt rows to clear: slice, version
     kept: list[int] = field(default_factory=list)  # slices whose new snapshot is kept beside those to come
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.raises or self.ledger or self.attempted)
+        return bool(self.raises or self.ledger)
 
 
 class Committed(Enum):
@@ -121,7 +125,8 @@ class Published(Enum):
 class Claim:
     """-> dict[partition, bool]: take these partitions from whoever had them; True where that one had let go cleanly.
 
-    From then on no commit of a former owner succeeds.
+    True too where it was this very worker. Waits for a commit under way, whoever's, and from then on none of a former
+    owner succeeds. It proves nothing of the group: the driver then makes a call that the group fences by generation.
     """
 
     partitions: Sequence[int]
@@ -157,11 +162,18 @@ class LoadLedger:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """-> int, how often this step was begun since it last ended; forgets `done`, committed before it returns."""
+    """-> int, how often this step was begun and its process not seen to the end of it; committed before it returns."""
 
     slice_key: int
     version: int
-    done: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Survived:
+    """-> None. The process has come to the end of an attempted step, well or not: the attempt is forgotten."""
+
+    slice_key: int
+    version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,4 +212,16 @@ class Transact:
     group: Any  # group metadata as it was when the batch was read
 
 
-Effect = Claim | Release | LoadSlices | LoadTicks | LoadLedger | Attempt | Diverge | Commit | LoadOutputs | Transact
+Effect = (
+    Claim
+    | Release
+    | LoadSlices
+    | LoadTicks
+    | LoadLedger
+    | Attempt
+    | Survived
+    | Diverge
+    | Commit
+    | LoadOutputs
+    | Transact
+)

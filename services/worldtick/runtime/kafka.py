@@ -57,8 +57,7 @@ class Feed:
     """One member of a service's group on its tick topic. Rebalances are noted here; the worker acts on them."""
 
     def __init__(self, kafka: Mapping[str, Any], group: str, topic: str, session_timeout_ms: int) -> None:
-        self.assigned: set[int] = set()  # since they were last cleared
-        self.revoked: set[int] = set()
+        self.revoked: set[int] = set()  # since it was last cleared
         self.lost: set[int] = set()
         self.moved = False
         self.held: set[int] = set()
@@ -85,20 +84,17 @@ class Feed:
     def _on_assign(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
         partitions = {int(place.partition) for place in places}
         self.held |= partitions
-        self.assigned |= partitions
         self.moved = True
 
     def _on_revoke(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
         partitions = {int(place.partition) for place in places}
         self.held -= partitions
-        self.assigned -= partitions
         self.revoked |= partitions
         self.moved = True
 
     def _on_lost(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
         partitions = {int(place.partition) for place in places}
         self.held -= partitions
-        self.assigned -= partitions
         self.lost |= partitions
         self.moved = True
 
@@ -119,6 +115,10 @@ class Feed:
         ]
         return Polled(records, self._consumer.consumer_group_metadata()) if records else Polled()
 
+    def serve(self) -> None:
+        """Hear of partitions that came or went, while nothing may be read. What was fetched is read again later."""
+        self._consumer.consume(1, 0)
+
     def _passes(self, error: KafkaError | None) -> bool:
         if error is not None and (error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED):
             raise Fenced(f"reading {self._topic} failed: {error.str()}")
@@ -132,6 +132,23 @@ class Feed:
         except KafkaException as away:
             raise Unavailable(f"Kafka does not tell committed offsets: {away.args[0].str()}") from away
         return {place.partition: (max(0, place.offset), place.metadata or "") for place in found}
+
+    def prove_membership(self, committed: Mapping[int, tuple[int, str]]) -> None:
+        """Commit the committed offsets as they are: the group refuses it to one that it has expelled. Raises Fenced.
+
+        Nothing else tells: reading offsets is not fenced, and an expelled member may not have heard of it yet.
+        """
+        places = [
+            TopicPartition(self._topic, partition, offset, metadata)
+            for partition, (offset, metadata) in committed.items()
+        ]
+        try:
+            answers = self._consumer.commit(offsets=places, asynchronous=False) if places else []
+        except KafkaException as refused:
+            raise Fenced(f"the group does not know us as a member: {refused}") from refused
+        failed = [place.error for place in answers or [] if place.error is not None]
+        if failed:
+            raise Fenced(f"the group does not know us as a member: {failed[0]}")
 
     def spans(self, partitions: Collection[int]) -> dict[int, tuple[int, int]]:
         """Where the log of each partition begins and ends. Raises Unavailable."""

@@ -14,6 +14,7 @@ from worldtick.runtime.errors import Diverged
 from worldtick.runtime.recovery import digest_of, replay
 from worldtick.runtime.service import Service
 
+NOWHERE = (-1, -1)
 SECTIONS_MAX = 4_096  # parsed scenario sections kept; worlds of one scenario share theirs
 
 
@@ -33,14 +34,16 @@ class Held:
     status: int
     dead_in_row: int
     carried: int  # operations left for later ticks
+    origin: tuple[int, int]  # partition and offset of the record under which it was stepped last; NOWHERE: none
     blocked: str | None = None
 
 
 class Memory:
     """The slices of one service, by world."""
 
-    def __init__(self, service: Service[Any], bytes_max: int) -> None:
+    def __init__(self, service: Service[Any], reader_key: int, bytes_max: int) -> None:
         self._service = service
+        self._reader_key = reader_key
         self._bytes_max = bytes_max
         self._worlds: OrderedDict[str, list[Held]] = OrderedDict()
         self._bytes = 0
@@ -134,19 +137,19 @@ class Memory:
         start = row.genesis_version if row.snapshot_version is None else row.snapshot_version
         blocked = self._blocked(row, start)
         if blocked is not None:
-            return _held(row, None, row.digest or b"", 0, start, blocked)
+            return self._held(row, None, row.digest or b"", 0, start, blocked)
         try:
             section = self._section(row.scenario)
             span = [ticks[row.world_key, version] for version in range(start + 1, row.version + 1)]
             state, digest, size = self._recover(row, section, span, outcomes, digests)
         except KeyError as missing:
-            return _held(
+            return self._held(
                 row, None, row.digest or b"", 0, start, f"the tick log lacks a tick since its snapshot: {missing}"
             )
         except Diverged as diverged:
             yield Diverge(row.slice_key, str(diverged))
-            return _held(row, None, row.digest or b"", 0, start, str(diverged))
-        return _held(row, state, digest, size, start, None)
+            return self._held(row, None, row.digest or b"", 0, start, str(diverged))
+        return self._held(row, state, digest, size, start, None)
 
     def _blocked(self, row: SliceRow, start: int) -> str | None:
         if row.status != WELL:
@@ -187,6 +190,29 @@ class Memory:
             raise Diverged(f"recovery gives {digest.hex()} at {row.version}, the slice has {row.digest.hex()}")
         return state, digest, len(body)
 
+    def _held(
+        self, row: SliceRow, state: Any, digest: bytes, size: int, snapshot_version: int, blocked: str | None
+    ) -> Held:
+        origin = NOWHERE
+        if row.reader_key == self._reader_key and row.origin_partition is not None and row.origin_offset is not None:
+            origin = (row.origin_partition, row.origin_offset)
+        return Held(
+            slice_key=row.slice_key,
+            world_key=row.world_key,
+            world=row.world,
+            slice_no=row.slice_no,
+            version=row.version,
+            state=state,
+            digest=digest,
+            size_bytes=size,
+            snapshot_version=snapshot_version,
+            status=row.status,
+            dead_in_row=row.dead_in_row,
+            carried=row.carried,
+            origin=origin,
+            blocked=blocked,
+        )
+
     def _section(self, scenario: str) -> Any:
         """The service's section of a scenario; the same object for the same text."""
         if scenario not in self._sections:
@@ -200,21 +226,3 @@ def section_of(service: Service[Any], scenario: str) -> Any:
     """The section of one service in a world's stored scenario, as its model."""
     services = msgspec.json.decode(scenario.encode()).get("services", {})
     return service.scenario_model.model_validate(services.get(service.name, {}))
-
-
-def _held(row: SliceRow, state: Any, digest: bytes, size: int, snapshot_version: int, blocked: str | None) -> Held:
-    return Held(
-        slice_key=row.slice_key,
-        world_key=row.world_key,
-        world=row.world,
-        slice_no=row.slice_no,
-        version=row.version,
-        state=state,
-        digest=digest,
-        size_bytes=size,
-        snapshot_version=snapshot_version,
-        status=row.status,
-        dead_in_row=row.dead_in_row,
-        carried=row.carried,
-        blocked=blocked,
-    )

@@ -19,19 +19,20 @@ from worldtick.runtime.effects import (
     LoadTicks,
     Release,
     SliceRow,
+    Survived,
     Writes,
 )
 from worldtick.runtime.service import Service
 from worldtick.store.claims import (
     begin_attempt,
     claim_partitions,
+    end_attempt,
     note_published,
     release_partitions,
 )
 from worldtick.store.db import connect, translated
 from worldtick.store.errors import DatabaseAway
 from worldtick.store.ledger import (
-    clear_attempts,
     commit_lone,
     copy_facts,
     copy_ledger,
@@ -67,6 +68,7 @@ class Postgres:
             LoadTicks: lambda effect: load_ticks(self._connection(), service.stream, effect.ranges),
             LoadLedger: lambda effect: load_outcomes(self._connection(), effect.ranges),
             Attempt: self._attempt,
+            Survived: self._survived,
             Diverge: lambda effect: set_diverged(self._connection(), effect.slice_key, effect.reason),
             Commit: lambda effect: self._commit(effect.writes),
             LoadOutputs: lambda effect: load_outputs(self._connection(), effect.reader_key, effect.ranges),
@@ -110,9 +112,10 @@ class Postgres:
         return [SliceRow(*row) for row in load_slices(self._connection(), self._service.name, effect.worlds)]
 
     def _attempt(self, effect: Attempt) -> int:
-        conn = self._connection()
-        with conn.transaction():
-            return begin_attempt(conn, effect.slice_key, effect.version, effect.done)
+        return begin_attempt(self._connection(), effect.slice_key, effect.version)
+
+    def _survived(self, effect: Survived) -> None:
+        end_attempt(self._connection(), effect.slice_key, effect.version)
 
     def _commit(self, writes: Writes) -> Committed:
         """All or nothing. What breaks the connection leaves the outcome unknown, whenever it came."""
@@ -134,7 +137,7 @@ class Postgres:
     def _write(self, conn: psycopg.Connection[TupleRow], writes: Writes) -> None:
         if not holds_claims(conn, writes.reader_key, writes.worker_key, writes.partitions):
             raise _Stale
-        if writes.raises and not raise_slices(conn, writes.raises):
+        if writes.raises and not raise_slices(conn, writes.reader_key, writes.raises):
             raise _Stale
         if writes.ledger:
             copy_ledger(conn, writes.ledger)
@@ -146,13 +149,11 @@ class Postgres:
             insert_effects(conn, writes.effects)
         for table, rows in writes.rows.items():
             copy_projection(conn, table, *self._projections[table], rows)
-        if writes.attempted:
-            clear_attempts(conn, writes.attempted)
         notify_slices(conn)
 
 
 def _is_lone(writes: Writes) -> bool:
     """Whether one statement does it all."""
     return len(writes.ledger) == len(writes.raises) == len(writes.partitions) == 1 and not (
-        writes.facts or writes.effects or writes.rows or writes.attempted or writes.kept
+        writes.facts or writes.effects or writes.rows or writes.kept
     )

@@ -3,7 +3,7 @@ Lives here: claims, positions, the three stages of a batch, what drops one. Not 
 
 A batch passes three stages, each strictly in order of batches, the three of them for consecutive batches at once:
 
-    prepare   read rings, load what is not in memory, step     LoadSlices LoadTicks LoadLedger Attempt Diverge
+    prepare   read rings, load what is not in memory, step     LoadSlices LoadTicks LoadLedger Diverge Attempt Survived
     commit    ONE SQL transaction: all that the steps wrote    Commit
     publish   ONE Kafka transaction: outputs, rings, offsets   LoadOutputs Transact
 
@@ -35,6 +35,7 @@ from worldtick.runtime.effects import (
     Published,
     Record,
     Release,
+    Survived,
     Transact,
     Writes,
 )
@@ -65,7 +66,7 @@ class Protocol:
     ) -> None:
         self.epoch = 0
         self.stepping: tuple[int, str, int] | None = None  # since (us of the timer), world, place: for the watchdog
-        self.memory = Memory(service, rules.memory_bytes_max)
+        self.memory = Memory(service, reader_key, rules.memory_bytes_max)
         self._service = service
         self._reader_key = reader_key
         self._worker_key = worker_key
@@ -84,7 +85,12 @@ class Protocol:
     # ---- partitions
 
     def claim(self, partitions: Collection[int]) -> Generator[Effect, Any, None]:
-        """Take newly assigned partitions. After this no former owner commits; then read the offsets and `place`."""
+        """Take partitions, at an assignment and again after every failure: no former owner commits from now on.
+
+        Then the driver reads the committed offsets, proves its membership by committing them as they are (the group
+        fences that by generation), and calls `place`. A member expelled before its claim got through fails the proof,
+        and the true owner, whose commits are refused meanwhile, claims again.
+        """
         if partitions:
             clean: dict[int, bool] = yield Claim(sorted(partitions))
             self._claimed |= set(clean)
@@ -193,8 +199,8 @@ class Protocol:
         spans: dict[int, tuple[int, int]] = {}
         for ring in rings:
             for held in self.memory.of(ring.world):
-                if held.blocked is not None:
-                    continue
+                if held.blocked is not None or held.origin > (ring.partition, ring.offset):
+                    continue  # behind a later record's rows nothing may be stepped: outputs go out in order of origins
                 reached = ahead.get(held.slice_key, held.version)
                 last = min(ring.place, reached + self._rules.ticks_per_record)
                 if last <= reached:
@@ -235,13 +241,11 @@ class Protocol:
             key: (queue[0].held, queue[0].held.version) for key, queue in queues.items()
         }
         bodies: dict[int, bytes] = {}
-        begun: tuple[int, int] | None = None
         while queues:
             tasks = [queue.pop() for queue in queues.values()]
             singly = [task for task in tasks if task.offset < self._careful_until.get(task.partition, 0)]
             for task in singly:
-                result = yield from self._attempt(task, begun)
-                begun = (task.held.slice_key, task.version)
+                result = yield from self._attempt(task)
                 self._take(batch, task, result, bodies)
             together = [task for task in tasks if task.offset >= self._careful_until.get(task.partition, 0)]
             if together:
@@ -251,21 +255,20 @@ class Protocol:
                 for task, result in zip(together, results, strict=True):
                     self._take(batch, task, result, bodies)
             queues = {key: queue for key, queue in queues.items() if queue and queue[-1].held.blocked is None}
-        if begun is not None:
-            batch.writes.attempted.append(begun)
         for key, (held, from_version) in moved.items():
             if held.version > from_version:
                 self._stepper.write_move(batch.writes, held, from_version, bodies.get(key))
 
-    def _attempt(self, task: Planned, done: tuple[int, int] | None) -> Generator[Effect, Any, Done | Failure]:
+    def _attempt(self, task: Planned) -> Generator[Effect, Any, Done | Failure]:
         """Step one tick after an unclean end: it is noted first, so that one which kills its process is found out."""
-        count: int = yield Attempt(task.held.slice_key, task.version, done)
+        count: int = yield Attempt(task.held.slice_key, task.version)
         if count > self._rules.attempts_max:
             error = f"its process ended {count - 1} times while it was stepped"
             return Failure("killed", error, self._rules.attempts_max)
         self.stepping = (self._timer_us(), task.held.world, task.version)
         result = self._stepper.single(task)
         self.stepping = None
+        yield Survived(task.held.slice_key, task.version)
         return result
 
     def _take(

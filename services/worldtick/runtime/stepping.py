@@ -94,7 +94,7 @@ class Stepper:
     def write(self, writes: Writes, task: Planned, result: Done | Failure) -> None:
         """Add what came of a task to a transaction, and move the slice in memory on."""
         held = task.held
-        held.version = task.version
+        held.version, held.origin = task.version, (task.partition, task.offset)
         if isinstance(result, Failure):
             self._write_dead(writes, task, result)
             return
@@ -176,6 +176,8 @@ class Stepper:
             dead_in_row=held.dead_in_row,
             carried=held.carried,
             reason=held.blocked if held.status != WELL else None,
+            origin_partition=held.origin[0] if held.version > from_version else None,
+            origin_offset=held.origin[1] if held.version > from_version else None,
             snapshot=snapshot,
         )
         writes.raises.append(row)

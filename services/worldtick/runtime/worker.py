@@ -71,7 +71,6 @@ class Worker:
         self._topic = place.prefix + TICK_TOPIC_OF_STREAM[service.stream]
         self._group = place.group(service.name)
         self._settled = False  # whether positions are those of the committed offsets
-        self._claims: set[int] = set()  # assigned and not yet claimed
         self._releases: set[int] = set()  # revoked and not yet let go
         self._published: dict[int, int] = {}
         self._published_at = self._seen_at = time.monotonic()
@@ -171,6 +170,9 @@ class Worker:
         if self._pipeline.failed:
             raise self._pipeline_failure()
         if not self._settled:
+            self._feed.serve()
+            if self._feed.moved:
+                self._moved()
             self._settle()
         polled = self._feed.poll(self._place.rules.batch_records, POLL_S)
         if self._feed.moved:
@@ -195,12 +197,9 @@ class Worker:
         feed = self._feed
         self._protocol.fail()
         self._settled = False
-        for partitions, lost in ((feed.revoked, False), (feed.lost, True)):
-            if lost:
-                drive(self._protocol.let_go(partitions, lost=True), self._sql.perform)
-            self._releases |= set() if lost else partitions
-        self._claims = (self._claims - feed.revoked - feed.lost) | (feed.assigned & feed.held)
-        feed.assigned, feed.revoked, feed.lost, feed.moved = set(), set(), set(), False
+        drive(self._protocol.let_go(feed.lost, lost=True), self._sql.perform)
+        self._releases = (self._releases | feed.revoked) - feed.lost - feed.held
+        feed.revoked, feed.lost, feed.moved = set(), set(), False
         metrics.REBALANCES.labels(self._service.name).inc()
         metrics.PARTITIONS.labels(self._service.name).set(len(feed.held))
         log.info("partitions_moved", extra={"service": self._service.name, "partitions": sorted(feed.held)})
@@ -214,10 +213,10 @@ class Worker:
         if self._releases:
             drive(self._protocol.let_go(self._releases), self._sql.perform)
             self._releases = set()
-        if self._claims:
-            drive(self._protocol.claim(self._claims), self._sql.perform)
-            self._claims = set()
-        committed = self._feed.committed(set(self._feed.held))
+        held = set(self._feed.held)
+        drive(self._protocol.claim(held), self._sql.perform)
+        committed = self._feed.committed(held)
+        self._feed.prove_membership(committed)
         placed, holes = self._in_log(committed)
         self._protocol.place(placed)
         self._feed.seek({partition: offset for partition, (offset, _) in placed.items()} | holes)

@@ -82,10 +82,8 @@ def release_partitions(conn: Connection, reader_key: int, worker_key: int, parti
     )
 
 
-def begin_attempt(conn: Connection, slice_key: int, version: int, done: tuple[int, int] | None) -> int:
-    """Note that a step begins; how often it did since it last ended. Forgets the attempts of a step that is `done`."""
-    if done is not None:
-        conn.execute("delete from attempt where slice_key = %s and version = %s", done)
+def begin_attempt(conn: Connection, slice_key: int, version: int) -> int:
+    """Note that a step begins; how often it did without its process coming to the end of it."""
     row = conn.execute(
         "insert into attempt (slice_key, version, attempts) values (%s, %s, 1)"
         " on conflict (slice_key, version) do update set attempts = attempt.attempts + 1, begun_at = clock_timestamp()"
@@ -95,6 +93,11 @@ def begin_attempt(conn: Connection, slice_key: int, version: int, done: tuple[in
     if row is None:
         raise LookupError("upsert .. returning gave no row")
     return int(row[0])
+
+
+def end_attempt(conn: Connection, slice_key: int, version: int) -> None:
+    """Forget a step whose process came to the end of it."""
+    conn.execute("delete from attempt where slice_key = %s and version = %s", (slice_key, version))
 
 
 def note_published(conn: Connection, reader_key: int, offsets: Mapping[int, int]) -> None:

@@ -25,11 +25,15 @@ _CLAIMS = (
 _RAISES = """
 update slice s set version = n.version, digest = n.digest, step_version = n.step_version, status = n.status,
        dead_in_row = n.dead_in_row, carried = n.carried, reason = n.reason,
+       reader_key = case when n.origin_offset is null then s.reader_key else %b::int end,
+       origin_partition = coalesce(n.origin_partition, s.origin_partition),
+       origin_offset = coalesce(n.origin_offset, s.origin_offset),
        snapshot_version = case when n.snapshot is null then s.snapshot_version else n.version end,
        snapshot = coalesce(n.snapshot, s.snapshot)
   from unnest(%b::int[], %b::bigint[], %b::bigint[], %b::bytea[], %b::int[], %b::smallint[], %b::int[], %b::bigint[],
-              %b::text[], %b::bytea[])
-       as n (slice_key, from_version, version, digest, step_version, status, dead_in_row, carried, reason, snapshot)
+              %b::text[], %b::int[], %b::bigint[], %b::bytea[])
+       as n (slice_key, from_version, version, digest, step_version, status, dead_in_row, carried, reason,
+             origin_partition, origin_offset, snapshot)
  where s.slice_key = n.slice_key and s.version = n.from_version and s.status <> 2
 """
 _KEPT = """
@@ -43,6 +47,7 @@ with held as materialized (
 raised as (
     update slice s set version = %b::bigint, digest = %b::bytea, step_version = %b::int, status = %b::smallint,
            dead_in_row = %b::int, carried = %b::bigint, reason = %b::text,
+           reader_key = %b::int, origin_partition = %b::int, origin_offset = %b::bigint,
            snapshot_version = case when %b::bytea is null then s.snapshot_version else %b::bigint end,
            snapshot = coalesce(%b::bytea, s.snapshot)
      where s.slice_key = %b::int and s.version = %b::bigint and s.status <> 2 and exists (select from held)
@@ -51,7 +56,7 @@ insert into ledger (reader_key, origin_partition, origin_offset, slice_key, vers
                     step_us, used, carried, digest, outputs)
 select %b::int, %b::int, %b::bigint, %b::int, %b::bigint, %b::smallint, %b::int, %b::int, %b::int, %b::bigint,
        %b::bigint, %b::bytea, %b::bytea
-  from raised
+  from raised returning pg_notify('worldtick_slices', '')
 """
 
 
@@ -61,10 +66,10 @@ def holds_claims(conn: Connection, reader_key: int, worker_key: int, partitions:
     return bool(row and row[0] == len(partitions))
 
 
-def raise_slices(conn: Connection, raises: Sequence[tuple[Any, ...]]) -> bool:
+def raise_slices(conn: Connection, reader_key: int, raises: Sequence[tuple[Any, ...]]) -> bool:
     """Move slices from the versions they were stepped from (runtime/effects.Raise); False if any stands elsewhere."""
     columns = [list(column) for column in zip(*raises, strict=True)]
-    return conn.execute(_RAISES, columns).rowcount == len(raises)
+    return conn.execute(_RAISES, [reader_key, *columns]).rowcount == len(raises)
 
 
 def keep_snapshots(conn: Connection, slice_keys: Sequence[int]) -> None:
@@ -91,10 +96,12 @@ def copy_ledger(conn: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
 
 def commit_lone(conn: Connection, raised: tuple[Any, ...], row: tuple[Any, ...]) -> bool:
     """One slice's one step in one statement, under its claim and version guard; False if either does not hold."""
-    slice_key, from_version, version, digest, step_version, status, dead_in_row, carried, reason, snapshot = raised
-    reader_key, partition, worker_key = row[0], row[1], row[6]
+    slice_key, from_version, version, digest, step_version, status, dead_in_row, carried, reason, _, _, snapshot = (
+        raised
+    )
+    reader_key, partition, offset, worker_key = row[0], row[1], row[2], row[6]
     parameters = (reader_key, partition, worker_key, version, digest, step_version, status, dead_in_row, carried)
-    parameters += (reason, snapshot, version, snapshot, slice_key, from_version, *row)
+    parameters += (reason, reader_key, partition, offset, snapshot, version, snapshot, slice_key, from_version, *row)
     return conn.execute(_LONE, parameters).rowcount == 1
 
 
@@ -133,16 +140,6 @@ def _copy(
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)
-
-
-def clear_attempts(conn: Connection, attempted: Sequence[tuple[int, int]]) -> None:
-    """Forget the attempts of steps that have ended."""
-    keys, versions = (list(column) for column in zip(*attempted, strict=True))
-    conn.execute(
-        "delete from attempt a using unnest(%s::int[], %s::bigint[]) as n (slice_key, version)"
-        " where a.slice_key = n.slice_key and a.version = n.version",
-        (keys, versions),
-    )
 
 
 def notify_slices(conn: Connection) -> None:

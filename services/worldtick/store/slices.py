@@ -26,7 +26,8 @@ def load_slices(conn: Connection, service: str, worlds: Sequence[str]) -> list[t
     with conn.cursor(binary=True) as cursor:
         return cursor.execute(
             "select s.slice_key, s.world_key, w.world_id, s.slice_no, w.seed, w.scenario, s.genesis_version, s.version,"
-            " s.digest, s.step_version, s.status, s.dead_in_row, s.carried, s.snapshot_version, s.snapshot"
+            " s.digest, s.step_version, s.status, s.dead_in_row, s.carried, s.snapshot_version, s.snapshot,"
+            " s.reader_key, s.origin_partition, s.origin_offset"
             " from world w join slice s using (world_key) where w.world_id = any(%s) and s.service = %s"
             " order by w.world_id, s.slice_no",
             (list(worlds), service),

@@ -140,6 +140,9 @@ create table slice (
     status           smallint not null default 0,  -- 0 well, 1 parked (dead steps), 2 diverged
     dead_in_row      integer not null default 0,
     carried          bigint not null default 0,
+    reader_key       integer,  -- these three: the origin of its last ledger row
+    origin_partition integer,
+    origin_offset    bigint,
     snapshot_version bigint,
     snapshot         bytea,
     reason           text,  -- why it is parked or diverged
