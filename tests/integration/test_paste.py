@@ -3,22 +3,19 @@ Lives here: control's room from topic to topic. Not here: which slot a paste mea
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
 
-from tests.small_worlds import CATALOGUE, TICK_TOPICS, history, make_topics, make_world, read_topic, shape
+from tests.control_rooms import paste, rung, running_control, until
+from tests.small_worlds import CATALOGUE, history, make_topics, make_world, read_topic, shape
 from worldtick.clock.worldtime import EPOCH_S, HOUR_US
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.creation import archive_world
 from worldtick.control.desk import Again, Dead, Desk, Incoming, Rules, Sealed, Verdict, Waits
 from worldtick.control.errors import Rewind
 from worldtick.control.link import Link
-from worldtick.control.room import Room
 from worldtick.store.db import Pool, open_pool, transaction
 from worldtick.ticker.publishing import Publisher
 
@@ -169,66 +166,36 @@ def test_racing_desks_seal_a_paste_once(pool: Pool) -> None:
 
 
 @pytest.fixture
-def produce(kafka: str, topic_prefix: str) -> Iterator[Callable[..., None]]:
+def produce(kafka: str, topic_prefix: str) -> Callable[..., None]:
     """Produce values to a tick topic as a console does: no key."""
     make_topics(kafka, topic_prefix)
-    producer = Producer({"bootstrap.servers": kafka})
 
     def send(*values: Any, topic: str = "world.tick.hourly") -> None:
-        for value in values:
-            raw = value if isinstance(value, bytes | None) else json.dumps(value).encode()
-            producer.produce(topic_prefix + topic, raw)
-        assert producer.flush(10) == 0
+        paste(kafka, topic_prefix + topic, *values)
 
-    yield send
-    producer.flush(1)
-
-
-@contextmanager
-def _control(kafka: str, prefix: str, pool: Pool, link: type[Link] = Link) -> Iterator[Room]:
-    room = Room(link(kafka, prefix, TICK_TOPICS), Desk(pool, CATALOGUE, Rules(prefix=prefix)), pool, EventWriter())
-    stop = threading.Event()
-    thread = threading.Thread(target=room.run_until, args=(stop,))
-    thread.start()
-    try:
-        yield room
-    finally:
-        stop.set()
-        thread.join(30)
-
-
-def _until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < deadline, "nothing came of it within 30 s"
-        threading.Event().wait(0.05)
-
-
-def _rung(kafka: str, prefix: str, topic: str = "world.tick") -> list[int]:
-    found = [json.loads(record.value())["data"] for record in read_topic(kafka, prefix + topic) if record.key()]
-    return [data["seq"] for data in found]
+    return send
 
 
 def test_from_console_to_ring(pool: Pool, kafka: str, topic_prefix: str, produce: Callable[..., None]) -> None:
     key = make_world(pool, "w")
     pretty = json.dumps(HOURLY, indent=2).encode().splitlines()
     produce(HOURLY, HOURLY, b"{broken", *pretty)
-    produce({"data": {"tick_type": "daily"}}, topic="world.tick.daily")
-    with _control(kafka, topic_prefix, pool):
-        _until(lambda: len(read_topic(kafka, topic_prefix + "world.tick.daily")) == 2)
-        _until(lambda: len(read_topic(kafka, topic_prefix + "world.tick.hourly.dlq")) == 1 + len(pretty))
+    with running_control(kafka, topic_prefix, pool):
+        until(lambda: len(read_topic(kafka, topic_prefix + "world.tick.hourly.dlq")) == 1 + len(pretty))
+        produce({"data": {"tick_type": "daily"}}, topic="world.tick.daily")  # between topics there is no order
+        until(lambda: len(read_topic(kafka, topic_prefix + "world.tick.daily")) == 2)
     ticks = history(pool, key)
     assert shape(ticks)[-1] == (25, "daily", 1, 24)
-    assert sorted(_rung(kafka, topic_prefix)) == list(range(1, 26))
+    assert sorted(rung(kafka, topic_prefix)) == list(range(1, 26))
     letters = read_topic(kafka, topic_prefix + "world.tick.hourly.dlq")
     assert {letter.value() for letter in letters} == {b"{broken", *pretty}
     for letter in letters:
         headers = dict(letter.headers())
         assert headers["dlq.topic"].decode() == topic_prefix + "world.tick.hourly"
         assert b"one line" in headers["dlq.error"] or headers["dlq.reason"] != b"not_json"
-    with _control(kafka, topic_prefix, pool):  # a second life starts from the committed offsets
+    with running_control(kafka, topic_prefix, pool):  # a second life starts from the committed offsets
         produce(NAMELESS)
-        _until(lambda: len(history(pool, key)) == 26)
+        until(lambda: len(history(pool, key)) == 26)
     assert len(read_topic(kafka, topic_prefix + "world.tick.hourly.dlq")) == 1 + len(pretty)
 
 
@@ -251,8 +218,8 @@ def test_killed_between_sealing_and_publishing(
     key = make_world(pool, "w")
     produce(NAMELESS, b"garbage")
     _DiesOnce.died = False
-    with _control(kafka, topic_prefix, pool, _DiesOnce):
-        _until(lambda: _rung(kafka, topic_prefix) == [1])
+    with running_control(kafka, topic_prefix, pool, _DiesOnce):
+        until(lambda: rung(kafka, topic_prefix) == [1])
     assert _DiesOnce.died
     assert len(history(pool, key)) == 1
     assert len(read_topic(kafka, topic_prefix + "world.tick.hourly.dlq")) == 1
@@ -263,12 +230,12 @@ def test_a_ticker_beside_it_makes_one_history(
 ) -> None:
     key = make_world(pool, "w")
     publisher = Publisher(kafka, EventWriter(), topic_prefix)
-    with _control(kafka, topic_prefix, pool):
+    with running_control(kafka, topic_prefix, pool):
         for _ in range(10):
             produce(NAMELESS)
             publisher.publish(pool, None)
-        _until(lambda: len(history(pool, key)) == 10)
-        _until(lambda: set(_rung(kafka, topic_prefix)) == set(range(1, 11)))
+        until(lambda: len(history(pool, key)) == 10)
+        until(lambda: set(rung(kafka, topic_prefix)) == set(range(1, 11)))
     assert history(pool, key)[-1].to_us == 10 * HOUR_US
     assert history(pool, key)[-1].epoch_s == EPOCH_S
     publisher.close()
@@ -276,10 +243,10 @@ def test_a_ticker_beside_it_makes_one_history(
 
 def test_two_controls_share_the_work(pool: Pool, kafka: str, topic_prefix: str, produce: Callable[..., None]) -> None:
     key = make_world(pool, "w")
-    with _control(kafka, topic_prefix, pool), _control(kafka, topic_prefix, pool):
+    with running_control(kafka, topic_prefix, pool), running_control(kafka, topic_prefix, pool):
         for number in range(20):
             produce(NAMELESS, b"garbage %d" % number)
-        _until(lambda: len(read_topic(kafka, topic_prefix + "world.tick.hourly.dlq")) >= 20)
-        _until(lambda: len(history(pool, key)) == 20)
+        until(lambda: len(read_topic(kafka, topic_prefix + "world.tick.hourly.dlq")) >= 20)
+        until(lambda: len(history(pool, key)) == 20)
     letters = [letter.value() for letter in read_topic(kafka, topic_prefix + "world.tick.hourly.dlq")]
     assert sorted(letters) == sorted(b"garbage %d" % number for number in range(20))

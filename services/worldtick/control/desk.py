@@ -1,13 +1,16 @@
 """The desk: one record of a tick topic after another, each with its verdict; pastes are sealed here, in SQL.
 Lives here: what a record is, the paste's transaction. Not here: what a paste means (pasted), Kafka (room)."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+from psycopg import ProgrammingError
+
 from worldtick.clock.moves import Standing
-from worldtick.contracts.errors import Unreadable
+from worldtick.contracts.errors import Unavailable, Unreadable
 from worldtick.contracts.headers import Headers, traceparent_in
 from worldtick.contracts.rings import Unsealed, decode_paste, decode_ring
 from worldtick.contracts.schema_registry import SchemaRegistry
@@ -32,6 +35,8 @@ from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.pastes import Paste, Place, find_named, find_paste, insert_paste
 from worldtick.store.ticks import find_slot, find_tick
 from worldtick.store.worlds import active_ids, keys_of
+
+log = logging.getLogger(__name__)
 
 WORLD_ROUNDS_MAX = 2 * GAP_SLOTS_MAX + 2  # each hour of the gap, its midnights, and one that is owed
 
@@ -118,15 +123,29 @@ class Desk:
         return Passed()
 
     def _judge_paste(self, record: Incoming) -> Verdict:
-        try:
-            if not self._rules.pastes:
-                raise Unreadable("pastes_off", "pasted ticks are off here (WORLDTICK_PASTE); send a command instead")
-            paste = decode_paste(record.value, self._registry)
-            kind_of(record.topic, paste)
-            with transaction(self._pool) as conn:
-                return self._seal(conn, record, paste)
-        except Unreadable as dead:  # left the transaction by rolling back: nothing of it was sealed
-            return Dead(dead.reason, str(dead))
+        for last in (False, True):
+            try:
+                return self._judge_once(record)
+            except (
+                Unavailable,
+                ProgrammingError,
+            ):  # the second: tables that are missing or old, for every record alike
+                raise
+            except Unreadable as dead:  # left the transaction by rolling back: nothing of it was sealed
+                return Dead(dead.reason, str(dead))
+            except Exception as fault:  # one record that meets a fault of ours must not stop all others
+                if last:
+                    log.exception("judging_failed", extra={"topic": record.topic, "offset": record.offset})
+                    return Dead("fault", f"a fault of worldtick, twice: {type(fault).__name__}: {fault}")
+        raise AssertionError("two tries, and neither ended")
+
+    def _judge_once(self, record: Incoming) -> Verdict:
+        if not self._rules.pastes:
+            raise Unreadable("pastes_off", "pasted ticks are off here (WORLDTICK_PASTE); send a command instead")
+        paste = decode_paste(record.value, self._registry)
+        kind_of(record.topic, paste)
+        with transaction(self._pool) as conn:
+            return self._seal(conn, record, paste)
 
     def _seal(self, conn: Connection, record: Incoming, paste: PastedTick) -> Verdict:
         place = Place(self._rules.prefix + record.topic, record.partition, record.offset, record.stamp_ms)

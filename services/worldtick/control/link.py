@@ -1,11 +1,12 @@
 """The link to Kafka: batches of records in; rings, dead letters and offsets out in one short transaction.
-Lives here: consumer, transactional producer, rewinding. Not here: what becomes of a record (desk, room)."""
+Lives here: consumer, transactional producer, positions set by hand. Not here: what becomes of a record (desk, room)."""
 
 import itertools
+import logging
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import (
     TIMESTAMP_NOT_AVAILABLE,
@@ -16,15 +17,24 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from worldtick.control.desk import Incoming
 from worldtick.control.errors import Rewind
+from worldtick.runtime.topics import admin_client
 
-BATCH_MAX = 500
-POLL_S = 0.2
-TRANSACTION_TIMEOUT_MS = 15_000
-BATCH_BYTES = 65_536  # a topic's max.message.bytes bounds a whole batch
-_CALL_S = 10.0
+log = logging.getLogger(__name__)
+
+BATCH_MAX: Final = 2_000
+POLL_S: Final = 0.2
+TRANSACTION_TIMEOUT_MS: Final = 15_000
+BATCH_BYTES: Final = 65_536  # a topic's max.message.bytes bounds a whole batch
+# A record that came in compressed may be many times its topic's limit; it goes out compressed again.
+MESSAGE_BYTES_MAX: Final = 100_000_000
+QUEUED_KBYTES_MAX: Final = 16_384
+SEEK_TRIES: Final = 100  # a partition just assigned refuses to seek for some milliseconds
+PRODUCE_TRIES: Final = 100
+_CALL_S: Final = 10.0
 _numbers = itertools.count(1)
 
 
@@ -34,7 +44,7 @@ class Outgoing(NamedTuple):
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 class Batch(NamedTuple):
@@ -42,72 +52,58 @@ class Batch(NamedTuple):
 
     records: list[Incoming]
     group: Any
-    rebalanced: bool  # partitions came or went since the last batch
+    rebalanced: bool  # partitions came or went since the last batch: what is not committed is read again
 
 
 Place = tuple[str, int]  # topic without prefix, partition
 
 
 class Link:
-    """One member of control's group on the tick topics."""
+    """One member of control's group on the tick topics. Making it does not need the broker to be up."""
 
-    def __init__(
-        self, bootstrap: str, prefix: str, topics: Sequence[str], settings: Mapping[str, str] | None = None
-    ) -> None:
-        self.prefix = self._prefix = prefix
-        self._rebalanced = False
-        self._base: dict[str, Any] = {"bootstrap.servers": bootstrap, **(settings or {})}
+    def __init__(self, kafka: Mapping[str, str], prefix: str, topics: Sequence[str]) -> None:
+        self.prefix = prefix
+        self._kafka = dict(kafka)
+        self._moved = False
+        self._producer: Producer | None = None
+        self._admin: AdminClient | None = None
+        # one name for the link's life: a new producer of this name ends what the one before left open
+        self._name = f"{prefix}worldtick.control.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
         self._consumer = Consumer(
             {
-                **self._base,
+                **self._kafka,
                 "group.id": f"{prefix}worldtick.control",
                 "client.id": "worldtick.control",
                 "enable.auto.commit": False,
-                "isolation.level": "read_committed",
+                "isolation.level": "read_committed",  # and so offsets are fetched stable
                 "auto.offset.reset": "earliest",  # a paste made before the first start is sealed too
                 "partition.assignment.strategy": "cooperative-sticky",
                 "max.poll.interval.ms": 120_000,
                 "session.timeout.ms": 10_000,
+                "queued.max.messages.kbytes": QUEUED_KBYTES_MAX,
             }
         )
-        self._producer = self._new_producer()
         names = [prefix + topic for topic in topics]
-        self._consumer.subscribe(names, on_assign=self._moved, on_revoke=self._moved, on_lost=self._moved)
+        self._consumer.subscribe(names, on_assign=self._note, on_revoke=self._note, on_lost=self._note)
 
-    def _new_producer(self) -> Producer:
-        """A producer with a name of its own: the group's generation fences, not the name."""
-        name = f"{self._prefix}worldtick.control.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
-        producer = Producer(
-            {
-                **self._base,
-                "transactional.id": name,
-                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
-                "acks": "all",
-                "partitioner": "murmur2_random",
-                "batch.size": BATCH_BYTES,
-                "linger.ms": 0,
-                "retry.backoff.ms": 2,  # at 100 the next transaction waits 93 ms for the last one's markers
-            }
-        )
-        try:
-            producer.init_transactions(_CALL_S)
-        except KafkaException as away:
-            raise Rewind(f"Kafka does not let control begin transactions: {away}") from away
-        return producer
+    def _note(self, _consumer: Consumer, _places: list[TopicPartition]) -> None:
+        """Callbacks only record; poll() acts."""
+        self._moved = True
 
     def poll(self) -> Batch:
-        """Up to BATCH_MAX records, as soon as there is one; none after POLL_S. Raises Rewind on a fatal error."""
-        messages = self._consumer.consume(1, POLL_S)
-        if messages:
-            messages += self._consumer.consume(BATCH_MAX - 1, 0)
-        group = self._consumer.consumer_group_metadata()
-        rebalanced, self._rebalanced = self._rebalanced, False
-        records = [self._incoming(message) for message in messages if self._is_record(message)]
-        return Batch(records, group, rebalanced)
+        """Up to BATCH_MAX records, as soon as there is one; none after POLL_S.
 
-    def _moved(self, _consumer: Consumer, _places: list[TopicPartition]) -> None:
-        """Callbacks only record, within poll; no batch is in hand then."""
-        self._rebalanced = True
+        When partitions came or went meanwhile, what was read is dropped and all that we hold is read on from its
+        committed offset: a batch never outlives the generation that it was read in. Raises Rewind.
+        """
+        messages = self._consumer.consume(1, POLL_S)
+        if messages and not self._moved:
+            messages += self._consumer.consume(BATCH_MAX - 1, 0)
+        if self._moved:
+            self.reposition()
+            return Batch([], None, True)
+        group = self._consumer.consumer_group_metadata()
+        return Batch([self._incoming(message) for message in messages if self._is_record(message)], group, False)
 
     def _is_record(self, message: Message) -> bool:
         error = message.error()
@@ -120,7 +116,7 @@ class Link:
     def _incoming(self, message: Message) -> Incoming:
         kind, stamp_ms = message.timestamp()
         return Incoming(
-            topic=str(message.topic()).removeprefix(self._prefix),
+            topic=str(message.topic()).removeprefix(self.prefix),
             partition=int(message.partition() or 0),
             offset=int(message.offset() or 0),
             stamp_ms=-1 if kind == TIMESTAMP_NOT_AVAILABLE else stamp_ms,
@@ -129,60 +125,126 @@ class Link:
             headers=message.headers(),
         )
 
+    def reposition(self) -> None:
+        """Read on from the committed offset of all that we hold; from the first record there is where that is gone."""
+        self._moved = False
+        try:
+            held = self._consumer.assignment()
+            places = self._consumer.committed(held, timeout=2 * _CALL_S) if held else []
+            firsts, ends = self._bounds(held, OffsetSpec.earliest()), self._bounds(held, OffsetSpec.latest())
+        except KafkaException as failed:
+            raise Rewind(f"the committed offsets cannot be read: {failed}") from failed
+        for place in places:
+            key = (place.topic, place.partition)
+            self._seek(TopicPartition(*key, _start(place, firsts[key], ends[key])))
+
+    def _bounds(self, places: Sequence[TopicPartition], spec: OffsetSpec) -> dict[tuple[str, int], int]:
+        """Where the logs begin or end, of all at once: asked by the consumer, each would wait behind a long poll."""
+        bare = [TopicPartition(place.topic, place.partition) for place in places]
+        if not bare:
+            return {}
+        self._admin = self._admin or admin_client(self._kafka)
+        asked = self._admin.list_offsets(dict.fromkeys(bare, spec), request_timeout=_CALL_S)
+        return {(place.topic, place.partition): future.result(_CALL_S + 5).offset for place, future in asked.items()}
+
+    def _seek(self, place: TopicPartition) -> None:
+        for _ in range(SEEK_TRIES):
+            try:
+                self._consumer.seek(place)
+            except KafkaException as refused:
+                if refused.args[0].code() != KafkaError._STATE or self._moved:
+                    raise Rewind(f"{place.topic}/{place.partition} is no longer ours: {refused}") from refused
+                self._consumer.poll(0.02)  # serves the assignment; what it brings is read again after the seek
+            else:
+                return
+        raise Rewind(f"{place.topic}/{place.partition} does not take a position")
+
+    def seek(self, place: Place, offset: int) -> None:
+        """Read on from an offset. Raises Rewind."""
+        self._seek(TopicPartition(self.prefix + place[0], place[1], offset))
+
     def committed(self, places: Sequence[Place]) -> dict[Place, str]:
-        """The metadata that stand with the committed offsets; nothing for partitions without."""
-        wanted = [TopicPartition(self._prefix + topic, partition) for topic, partition in places]
-        found = self._consumer.committed(wanted, timeout=_CALL_S)
-        return {(self._bare(p.topic), p.partition): p.metadata for p in found if p.offset >= 0 and p.metadata}
+        """The metadata that stand with the committed offsets; nothing for partitions without. Raises Rewind."""
+        wanted = [TopicPartition(self.prefix + topic, partition) for topic, partition in places]
+        try:
+            found = self._consumer.committed(wanted, timeout=2 * _CALL_S)
+        except KafkaException as failed:
+            raise Rewind(f"the committed offsets cannot be read: {failed}") from failed
+        return {
+            (place.topic.removeprefix(self.prefix), place.partition): place.metadata
+            for place in found
+            if place.offset >= 0 and place.metadata
+        }
 
     def publish(self, records: Sequence[Outgoing], offsets: Mapping[Place, tuple[int, str]], group: Any) -> None:
         """One Kafka transaction: the records, and where the group goes on. Raises Rewind unless it surely committed."""
         moved = [
-            TopicPartition(self._prefix + topic, partition, offset, metadata)
+            TopicPartition(self.prefix + topic, partition, offset, metadata)
             for (topic, partition), (offset, metadata) in offsets.items()
         ]
         try:
-            self._producer.begin_transaction()
+            producer = self._producer = self._producer or self._new_producer()
+            producer.begin_transaction()
             for record in records:
-                self._producer.produce(
-                    self._prefix + record.topic, key=record.key, value=record.value, headers=list(record.headers)
-                )
-            self._producer.send_offsets_to_transaction(moved, group, _CALL_S)
-            self._producer.commit_transaction(_CALL_S)
+                self._put(producer, record)
+            producer.send_offsets_to_transaction(moved, group, _CALL_S)
+            producer.commit_transaction(_CALL_S)
         except (KafkaException, BufferError) as failed:
             raise Rewind(f"control's Kafka transaction did not surely commit: {failed}") from failed
 
+    def _new_producer(self) -> Producer:
+        producer = Producer(
+            {
+                **self._kafka,
+                "transactional.id": self._name,
+                "client.id": "worldtick.control",
+                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                "acks": "all",
+                "partitioner": "murmur2_random",
+                "batch.size": BATCH_BYTES,
+                "message.max.bytes": MESSAGE_BYTES_MAX,
+                "compression.type": "gzip",
+                "linger.ms": 0,
+                "retry.backoff.ms": 2,  # at 100 the next transaction waits 93 ms for the last one's markers
+            }
+        )
+        producer.init_transactions(_CALL_S)  # ends what a producer before it left open
+        return producer
+
+    def _put(self, producer: Producer, record: Outgoing) -> None:
+        for _ in range(PRODUCE_TRIES):
+            try:
+                producer.produce(
+                    self.prefix + record.topic, key=record.key, value=record.value, headers=list(record.headers)
+                )
+            except BufferError:
+                producer.poll(0.1)  # what is under way makes room
+            else:
+                return
+        raise BufferError("Kafka takes nothing more")
+
     def rewind(self) -> None:
-        """After anything that failed: a new producer, and back to the committed offsets of what we hold."""
-        self._drop_producer()
-        self._producer = self._new_producer()
+        """After anything that failed: a new producer, then back to the committed offsets. Raises Rewind."""
+        former, self._producer = self._producer, None
         try:
-            held = self._consumer.assignment()
-            for place in self._consumer.committed(held, timeout=_CALL_S) if held else ():
-                self._consumer.seek(TopicPartition(place.topic, place.partition, _start(place.offset)))
+            if former is not None:
+                former.purge()
+                self._producer = self._new_producer()  # before the offsets are read: an open transaction may move them
         except KafkaException as failed:
-            raise Rewind(f"the committed offsets cannot be read: {failed}") from failed
-
-    def _drop_producer(self) -> None:
-        try:
-            self._producer.abort_transaction(_CALL_S)
-        except KafkaException:
-            self._producer.purge()  # fenced, away or outcome unknown: its open transaction times out by itself
-
-    def seek(self, place: Place, offset: int) -> None:
-        """Read on from an offset."""
-        try:
-            self._consumer.seek(TopicPartition(self._prefix + place[0], place[1], offset))
-        except KafkaException as failed:
-            raise Rewind(f"{place} is no longer ours: {failed}") from failed
+            self._producer = former
+            raise Rewind(f"Kafka does not let control begin transactions: {failed}") from failed
+        self.reposition()
 
     def close(self) -> None:
         """Leave the group at once."""
         self._consumer.close()
 
-    def _bare(self, topic: str) -> str:
-        return topic.removeprefix(self._prefix)
 
-
-def _start(offset: int) -> int:
-    return offset if offset >= 0 else -2  # OFFSET_BEGINNING
+def _start(place: TopicPartition, first: int, end: int) -> int:
+    """Where to read on. Beyond the end there is another topic of this name, or a log that lost its end."""
+    if first <= place.offset <= end:
+        return int(place.offset)
+    if place.offset >= 0:
+        where = {"topic": place.topic, "partition": place.partition, "committed": place.offset}
+        log.warning("offset_out_of_range", extra={**where, "first": first, "end": end})
+    return first

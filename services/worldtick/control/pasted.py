@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from worldtick.clock.moves import BoundaryKind, Move, Standing, next_move, owes_daily, slots_until
 from worldtick.clock.slots import is_hour, is_midnight, last_midnight, next_hour, next_midnight
-from worldtick.clock.worldtime import DAY_US, HOUR_US, SECOND_US, WorldTime, format_world_time
+from worldtick.clock.worldtime import DAY_US, HOUR_US, SECOND_US, UNIX_MAX_S, WorldTime, format_world_time
 from worldtick.contracts.errors import Unreadable
 from worldtick.contracts.ticks import PastedTick
 
@@ -55,6 +55,8 @@ def target_of(standing: Standing, kind: BoundaryKind, paste: PastedTick, paused:
         raise Unreadable("no_such_grid", f"the world has no {kind} ticks")
     upcoming = next_slot(standing, kind)
     slot = _named_slot(standing, kind, paste)
+    if slot is not None and slot + standing.epoch_s * SECOND_US > UNIX_MAX_S * SECOND_US:
+        raise Unreadable("not_a_slot", "the day lies beyond the year 9999")
     if slot is None:
         return Target(kind, upcoming, False)
     if paused and slot > upcoming:

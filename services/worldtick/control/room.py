@@ -6,16 +6,19 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 import msgspec
 
-from worldtick.contracts.deadletter import SUFFIX, DeadLetter
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.sealed import decode_sealed
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.desk import Again, Dead, Desk, Incoming, Passed, Sealed, Verdict, Waits, worlds_to_ring
 from worldtick.control.errors import Rewind
+from worldtick.control.letters import dead_letter
 from worldtick.control.link import Link, Outgoing, Place
+from worldtick.runtime.metrics import DEPENDENCY_ERRORS, PASTES
+from worldtick.runtime.vitals import Vitals
 from worldtick.sealing.rings import rings_of
 from worldtick.store.db import Pool, transaction
 from worldtick.store.notices import wait_for_slices
@@ -23,11 +26,14 @@ from worldtick.store.ticks import raise_published, unpublished
 
 log = logging.getLogger(__name__)
 
-TICK_TOPICS = ("world.tick", "world.tick.hourly", "world.tick.daily")
-RINGS_MAX = 2_000  # ticks rung in one transaction; a ticker rings the rest
-WAIT_S_MAX = 60.0  # how long a paste waits for services before it is dead
-WAIT_POLL_S = 0.25
-BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 5.0)
+TICK_TOPICS: Final = ("world.tick", "world.tick.hourly", "world.tick.daily")
+RINGS_MAX: Final = 2_000  # ticks rung in one transaction; a ticker rings the rest
+JUDGE_S_MAX: Final = 20.0  # of one batch; what is left is read again
+WAIT_S_MAX: Final = 60.0  # how long a paste waits for services before it is dead
+WAIT_POLL_S: Final = 0.25
+OWED_S_MAX: Final = 0.5  # offsets of records that were only passed are committed this often
+STALE_AFTER_S: Final = 60.0  # a turn may wait for a broker's and a database's own bounds, one after the other
+BACKOFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 
 class Account(msgspec.Struct):
@@ -40,15 +46,23 @@ class Account(msgspec.Struct):
 
     def count(self, verdict: Verdict) -> None:
         """Add one record."""
-        match verdict:
-            case Passed():
-                self.passed += 1
-            case Sealed():
-                self.sealed += 1
-            case Again():
-                self.again += 1
-            case Dead():
-                self.dead += 1
+        fate = fate_of(verdict)
+        setattr(self, fate, getattr(self, fate) + 1)
+
+
+def fate_of(verdict: Verdict) -> str:
+    """passed, sealed, again or dead."""
+    match verdict:
+        case Passed():
+            return "passed"
+        case Sealed():
+            return "sealed"
+        case Again():
+            return "again"
+        case Dead():
+            return "dead"
+        case Waits():
+            raise AssertionError("a paste that waits has no fate yet")
 
 
 @dataclass(slots=True)
@@ -57,80 +71,115 @@ class _Round:
 
     verdicts: list[Verdict] = field(default_factory=list)
     dead: list[Outgoing] = field(default_factory=list)
-    offsets: dict[Place, int] = field(default_factory=dict)
-    held: dict[Place, int] = field(default_factory=dict)  # partitions whose paste waits for services
+    waits: bool = False
+    back: dict[Place, int] = field(default_factory=dict)  # partitions that are read again from an offset
 
 
 class Room:
     """Reads, judges, publishes. One thread; any number of processes."""
 
-    def __init__(self, link: Link, desk: Desk, pool: Pool, writer: EventWriter) -> None:
+    def __init__(self, link: Link, desk: Desk, pool: Pool, writer: EventWriter, vitals: Vitals | None = None) -> None:
         self._link = link
         self._desk = desk
         self._pool = pool
         self._writer = writer
+        self._vitals = vitals
         self._accounts: dict[Place, Account] = {}
+        self._owed: dict[Place, int] = {}  # offsets of judged records that are not committed yet
+        self._owed_since = 0.0
+        self._group: Any = None  # as it was when the owed records were read
         self._waiting_since: dict[tuple[str, int, int], float] = {}
-        self.beat = time.monotonic()  # when the loop last came round: a stuck one is not ready
 
     def run_until(self, stop: threading.Event) -> None:
         """Work until `stop` is set; away parts are waited for, the group is left at the end."""
         failures = 0
         try:
             while not stop.is_set():
-                self.beat = time.monotonic()
                 try:
                     if failures:
-                        self._accounts.clear()
+                        self._forget()
                         self._link.rewind()
                     self.turn()
+                    self._say(None)
                     failures = 0
                 except (Rewind, Unavailable) as failed:
                     pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
                     failures += 1
+                    self._say(failed)
                     log.warning("control_rewinds", extra={"error": str(failed), "again_in_s": pause_s})
                     stop.wait(pause_s)
+            self._leave(failures)
         finally:
             self._link.close()
+            if self._vitals is not None:
+                self._vitals.ended("control")
+
+    def _leave(self, failures: int) -> None:
+        """Commit what is owed, so that the next one does not read it again."""
+        if failures:
+            return
+        try:
+            self._publish([], [])
+        except Rewind as failed:
+            log.warning("control_leaves_uncommitted", extra={"error": str(failed)})
+
+    def _say(self, failed: Rewind | Unavailable | None) -> None:
+        if self._vitals is None:
+            return
+        self._vitals.beat("control", STALE_AFTER_S)
+        if failed is None:
+            self._vitals.part("kafka", True)
+            self._vitals.part("database", True)
+            return
+        part = "kafka" if isinstance(failed, Rewind) else "database"
+        self._vitals.part(part, False, str(failed))
+        DEPENDENCY_ERRORS.labels(part, "control").inc()
 
     def turn(self) -> int:
         """One batch; the number of records done. Raises Rewind, DatabaseAway, DatabaseBusy."""
         batch = self._link.poll()
         if batch.rebalanced:  # another member may have gone on with what was ours
-            self._accounts.clear()
-            self._waiting_since.clear()
+            self._forget()
         if not batch.records:
+            self._publish_if_due([], [])
             return 0
+        self._group = batch.group
         done = self._judge(batch.records)
         rings, reached = self._rings(done.verdicts)
-        if rings or done.offsets:
-            self._link.publish([*rings, *done.dead], self._with_accounts(done), batch.group)
+        self._publish_if_due(rings, done.dead)
         if reached:
             with transaction(self._pool) as conn:
                 raise_published(conn, sorted(reached.items()))
-        for place, offset in done.held.items():
+        for place, offset in done.back.items():
             self._link.seek(place, offset)
-        if done.held:
+        if done.waits:
             wait_for_slices(self._pool, WAIT_POLL_S)
         return len(done.verdicts)
+
+    def _forget(self) -> None:
+        self._accounts.clear()
+        self._owed.clear()
+        self._waiting_since.clear()
 
     def _judge(self, records: Sequence[Incoming]) -> _Round:
         done = _Round()
         self._load_accounts({(record.topic, record.partition) for record in records})
+        deadline = time.monotonic() + JUDGE_S_MAX
         for record in records:
             place = (record.topic, record.partition)
-            if place in done.held:
+            if place in done.back:
+                continue
+            if time.monotonic() > deadline:
+                done.back[place] = record.offset
                 continue
             verdict = self._in_time(record, self._desk.judge(record))
             done.verdicts.append(verdict)
             if isinstance(verdict, Waits):
-                done.held[place] = record.offset
+                done.back[place], done.waits = record.offset, True
                 continue
-            done.offsets[place] = record.offset + 1
-            self._accounts[place].count(verdict)
-            self._note(record, verdict)
+            self._note(place, record, verdict)
             if isinstance(verdict, Dead):
-                done.dead.append(_dead_letter(record, verdict, self._link.prefix))
+                done.dead.append(dead_letter(record, verdict, self._link.prefix))
         return done
 
     def _in_time(self, record: Incoming, verdict: Verdict) -> Verdict:
@@ -155,28 +204,43 @@ class Room:
         rings = [Outgoing(*ring) for _, _, body in page for ring in rings_of(decode_sealed(body), self._writer)]
         return rings, {world_key: seq for world_key, seq, _ in page}
 
+    def _publish_if_due(self, rings: Sequence[Outgoing], letters: Sequence[Outgoing]) -> None:
+        """Records at once; offsets of what was only passed after a while, for each commit costs the broker a round."""
+        if rings or letters or (self._owed and time.monotonic() - self._owed_since >= OWED_S_MAX):
+            self._publish(rings, letters)
+
+    def _publish(self, rings: Sequence[Outgoing], letters: Sequence[Outgoing]) -> None:
+        if rings or letters or self._owed:
+            self._link.publish([*rings, *letters], self._with_accounts(), self._group)
+            self._owed.clear()
+
     def _load_accounts(self, places: set[Place]) -> None:
         unknown = sorted(places - set(self._accounts))
         found = self._link.committed(unknown) if unknown else {}
         for place in unknown:
             self._accounts[place] = _account(found.get(place))
 
-    def _with_accounts(self, done: _Round) -> Mapping[Place, tuple[int, str]]:
+    def _with_accounts(self) -> Mapping[Place, tuple[int, str]]:
         return {
-            place: (offset, msgspec.json.encode(self._accounts[place]).decode())
-            for place, offset in done.offsets.items()
+            place: (offset, msgspec.json.encode(self._accounts[place]).decode()) for place, offset in self._owed.items()
         }
 
-    def _note(self, record: Incoming, verdict: Verdict) -> None:
-        if isinstance(verdict, Passed):
-            return
+    def _note(self, place: Place, record: Incoming, verdict: Verdict) -> None:
+        if not self._owed:
+            self._owed_since = time.monotonic()
+        self._owed[place] = record.offset + 1
+        self._accounts[place].count(verdict)
+        PASTES.labels(fate_of(verdict)).inc()
         where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-        if isinstance(verdict, Dead):
-            log.warning("record_dead_lettered", extra={**where, "reason": verdict.reason, "error": verdict.error})
-        elif isinstance(verdict, Sealed):
-            log.info("paste_sealed", extra={**where, "world_key": verdict.world_key, "seq": verdict.seq})
-        elif isinstance(verdict, Again):
-            log.info("paste_known", extra={**where, "world_key": verdict.world_key, "seq": verdict.seq})
+        match verdict:
+            case Dead(reason, error):
+                log.warning("record_dead_lettered", extra={**where, "reason": reason, "error": error})
+            case Sealed(world_key, seq):
+                log.info("paste_sealed", extra={**where, "world_key": world_key, "tick": seq})
+            case Again(world_key, seq):
+                log.info("paste_known", extra={**where, "world_key": world_key, "tick": seq})
+            case _:
+                pass
 
 
 def _account(text: str | None) -> Account:
@@ -188,18 +252,3 @@ def _account(text: str | None) -> Account:
     except msgspec.MsgspecError as broken:
         log.warning("account_lost", extra={"error": str(broken)})
         return Account()
-
-
-def _dead_letter(record: Incoming, verdict: Dead, prefix: str) -> Outgoing:
-    letter = DeadLetter(
-        reason=verdict.reason,
-        error=verdict.error,
-        topic=prefix + record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        timestamp_ms=record.stamp_ms,
-        key=record.key,
-        value=record.value,
-        headers=list(record.headers or ()),
-    )
-    return Outgoing(record.topic + SUFFIX, letter.key, letter.value, letter.wire_headers())

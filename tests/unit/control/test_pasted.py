@@ -83,6 +83,7 @@ def test_midnights_owed_daily_is_the_next_one() -> None:
     [
         (_standing(5), "hourly", {"game_time": "2020-01-01T09:05:00Z"}, "not_a_slot"),
         (_standing(5), "daily", {"game_time": "2020-01-02T09:00:00Z"}, "not_a_slot"),
+        (_standing(5), "hourly", {"game_day": 2**62}, "not_a_slot"),
         (_standing(5, hourly=False), "hourly", {}, "no_such_grid"),
         (_standing(5, daily=False), "daily", {}, "no_such_grid"),
     ],
@@ -111,7 +112,7 @@ def test_a_gap_has_a_bound() -> None:
 
 
 def _way(standing: Standing, target: Target) -> list[tuple[str, int]]:
-    way = []
+    way: list[tuple[str, int]] = []
     while (move := move_towards(standing, target)) is not None:
         way.append((move.kind, move.to_us // HOUR_US))
         standing = moved(standing, move)

@@ -1,0 +1,67 @@
+"""Control in a thread, for tests: it runs while a block runs, and what comes of it is waited for.
+Lives here: what tests of pastes and poison share. Not here: fixtures (conftest), worlds (small_worlds)."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from confluent_kafka import Producer
+
+from tests.small_worlds import CATALOGUE, TICK_TOPICS, read_topic
+from worldtick.contracts.wire import EventWriter
+from worldtick.control.desk import Desk, Rules
+from worldtick.control.link import Link
+from worldtick.control.room import Room
+from worldtick.store.db import Pool
+
+UNTIL_S_MAX = 30.0
+
+
+@contextmanager
+def running_control(kafka: str, prefix: str, pool: Pool, link: type[Link] = Link, **rules: Any) -> Iterator[Room]:
+    """A control room that works as long as the block runs."""
+    member = link({"bootstrap.servers": kafka}, prefix, TICK_TOPICS)
+    room = Room(member, Desk(pool, CATALOGUE, Rules(prefix=prefix, **rules)), pool, EventWriter())
+    stop = threading.Event()
+    thread = threading.Thread(target=room.run_until, args=(stop,))
+    thread.start()
+    try:
+        yield room
+    finally:
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive(), "control did not stop within 30 s"
+
+
+def until(done: Callable[[], bool]) -> None:
+    """Wait for something to be so, within a bound."""
+    deadline = time.monotonic() + UNTIL_S_MAX
+    while not done():
+        assert time.monotonic() < deadline, f"nothing came of it within {UNTIL_S_MAX:.0f} s"
+        threading.Event().wait(0.05)
+
+
+def paste(kafka: str, topic: str, *values: Any, **settings: Any) -> None:
+    """Produce values (bytes, None, or an object as JSON) as a console does: without a key."""
+    producer = Producer(
+        {"bootstrap.servers": kafka, "batch.num.messages": 1, **settings}
+    )  # a topic's limit is a batch's
+    failed: list[Any] = []
+
+    def delivered(error: Any, _message: Any) -> None:
+        if error is not None:
+            failed.append(error)
+
+    for value in values:
+        raw = value if isinstance(value, bytes | None) else json.dumps(value).encode()
+        producer.produce(topic, raw, on_delivery=delivered)
+    assert producer.flush(10) == 0
+    assert not failed
+
+
+def rung(kafka: str, prefix: str, topic: str = "world.tick") -> list[int]:
+    """The seqs of the rings on a topic."""
+    return [json.loads(record.value())["data"]["seq"] for record in read_topic(kafka, prefix + topic) if record.key()]
