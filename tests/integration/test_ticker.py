@@ -293,6 +293,15 @@ def test_two_loops_make_one_history(pool: Pool, publisher: Publisher) -> None:
     assert hours == list(range(1, len(hours) + 1))
 
 
+def test_no_firing_moves_a_world_beyond_until(pool: Pool, publisher: Publisher) -> None:
+    key = make_world(pool, "w", services=("council",))
+    until_us = EPOCH_S * SECOND_US + 25 * HOUR_US
+    order = Order("hourly", WallTime(T0 + 40 * HOUR_US), HOUR_US, until_unix_us=until_us)
+    for _ in range(3):  # each up to 24 hours: without a bound the second would reach the 41st
+        assert not _run(pool, publisher, order).progress.behind
+    assert [tick.to_us // HOUR_US for tick in history(pool, key) if tick.kind == "hourly"] == list(range(1, 26))
+
+
 def test_a_thousand_worlds_at_once(pool: Pool, publisher: Publisher) -> None:
     for number in range(1_000):
         make_world(pool, f"w{number}", services=("count", "market"))

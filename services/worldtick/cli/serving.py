@@ -32,6 +32,7 @@ def serve_ticker(
     services: Mapping[str, Service[Any]],
     hour_every_us: int,
     keys: Sequence[int] | None,
+    until_us: int | None = None,
 ) -> int:
     """Run the loop until SIGTERM or SIGINT; the number of runs. Only in the main thread."""
     logs.setup(settings.log_level, cast(logs.Form, settings.log_format), service="ticker")
@@ -40,7 +41,8 @@ def serve_ticker(
     vitals.serve(settings.port)
     publisher = Publisher(settings.kafka_bootstrap_servers, writer_of(settings), settings.topic_prefix, settings.kafka)
     account = _Account(vitals, pool)
-    loop = Loop(pool, publisher, services, hour_every_us, keys, _Pruning().run, account.done, account.failed)
+    hooks = (_Pruning().run, account.done, account.failed)
+    loop = Loop(pool, publisher, services, hour_every_us, keys, *hooks, until_unix_us=until_us)
     try:
         with until_signal() as stop:
             return loop.run_until(stop)

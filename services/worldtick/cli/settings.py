@@ -205,6 +205,11 @@ def load() -> Settings:
     return Settings.from_env(os.environ)
 
 
+def child_environment(**changes: str) -> dict[str, str]:
+    """The environment of a process that this one starts: ours, with changes."""
+    return {**os.environ, **changes}
+
+
 def wants_color() -> bool:
     """Whether what we print goes to a person's terminal who did not turn colour off."""
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ

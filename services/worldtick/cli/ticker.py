@@ -99,15 +99,16 @@ def ticker(
     metavar="DURATION",
     help="Wall time of a game hour; firings are its multiples in Unix time.",
 )
+@click.option("--until", type=moment_us, metavar="WORLDTIME", help="Move no world beyond this world time.")
 @only_worlds
 @click.pass_obj
-def serve(settings: Settings, hour_every: int, worlds: tuple[str, ...]) -> None:
+def serve(settings: Settings, hour_every: int, until: int | None, worlds: tuple[str, ...]) -> None:
     """Run at every firing until SIGTERM; safe to run twice. Health and metrics at PORT."""
     from worldtick.cli.serving import serve_ticker  # loads the scheduler
 
     with database(settings, "ticker", SERVE_CONNECTIONS) as pool:
         keys, _ = _keys(pool, worlds)
-        serve_ticker(settings, pool, catalogue(), hour_every, keys)
+        serve_ticker(settings, pool, catalogue(), hour_every, keys, until)
 
 
 def order_of(run: Run, at: int | None, slot: int | None, job: str) -> tuple[Order, str]:

@@ -18,6 +18,7 @@ class Order:
     at_us: WallTime  # the firing: scheduled wall time, never the time of the run
     period_us: int  # wall time between two firings
     slot_unix_us: int | None = None  # a world time as a date; firings are then neither counted nor consumed
+    until_unix_us: int | None = None  # a world time as a date that no firing moves a world beyond
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,17 @@ def worth(clock: Clock, order: Order) -> Worth:
     if order.run == "hourly" and not hours:
         return Worth(0, None)
     if order.slot_unix_us is not None:
-        slot = WorldTime(order.slot_unix_us - clock.epoch_s * SECOND_US)
-        return Worth(slots_until(standing_of(clock), "hourly" if hours else "daily", slot), None)
+        return Worth(_slots_until(clock, order.slot_unix_us), None)
     period_us = clock.period_us if order.run == "daily" and hours else order.period_us
     firings = due(clock.last_firing_us, clock.period_us, order.at_us, period_us)
-    return Worth(firings.count, firings)
+    if order.until_unix_us is None:
+        return Worth(firings.count, firings)
+    return Worth(min(firings.count, _slots_until(clock, order.until_unix_us)), firings)
+
+
+def _slots_until(clock: Clock, unix_us: int) -> int:
+    slot = WorldTime(unix_us - clock.epoch_s * SECOND_US)
+    return slots_until(standing_of(clock), "hourly" if clock.hourly else "daily", slot)
 
 
 def consume(clock: Clock, firings: Due | None, slots: int) -> None:

@@ -18,6 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from worldtick.clock.firings import floor_firing
+from worldtick.clock.moves import BoundaryKind
 from worldtick.clock.worldtime import SECOND_US, WallTime
 from worldtick.contracts.errors import Unavailable
 from worldtick.sealing.draft import Catalogue
@@ -45,6 +46,7 @@ class Loop:
     prune: Callable[[Pool], object] | None = None
     on_report: Callable[[Report], None] | None = None  # after every run
     on_failure: Callable[[Unavailable], None] | None = None
+    until_unix_us: int | None = None  # a world time as a date that no world is moved beyond
 
     def run_until(self, stop: threading.Event) -> int:
         """Run at every firing until `stop` is set; the number of runs. Away parts are waited for."""
@@ -70,7 +72,8 @@ class Loop:
         waiting = False
         for run in ("hourly", "daily"):
             at_us = floor_firing(WallTime(time.time_ns() // 1_000), self.period_us)
-            order = Order("hourly" if run == "hourly" else "daily", at_us, self.period_us)
+            kind: BoundaryKind = "hourly" if run == "hourly" else "daily"
+            order = Order(kind, at_us, self.period_us, until_unix_us=self.until_unix_us)
             wait_s = min(AGAIN_S, self.period_us / SECOND_US / 4) if waited and run == "hourly" else 0.0
             prune = self.prune if run == "daily" else None
             report = run_ticker(self.pool, self.publisher, self.catalogue, order, self.keys, wait_s, prune)
