@@ -13,6 +13,8 @@ from worldtick.economy.households import (
     EFFICIENCY,
     HISTORY,
     ORDERS,
+    PHASE_STEP,
+    PPM,
     SUPPLY,
     VOLUME,
     WAITING,
@@ -26,6 +28,8 @@ from worldtick.economy.households import (
 )
 
 IDLE_HOURS_MAX = 48  # a person with nothing to make and nothing to sell for so long takes up another trade
+REVIEW_HOURS = 480  # so often a person asks itself whether another trade is far better; prime to PHASE_STEP
+FAR_BETTER = 4  # times what its own earns
 
 
 class Book(NamedTuple):
@@ -127,38 +131,53 @@ def _clear_market(
 
 
 @compiled
-def _best_trade(plan: Any, world: Any, market: Any, money: Any) -> Any:
-    """The trade that earns most in an hour at the district's last prices, of those whose inputs `money` can buy."""
-    best = -1
-    most = np.int64(0)
-    for trade in range(plan.makes.shape[0]):
-        cost = np.int64(0)
-        for c in range(plan.spend_ppm.shape[0]):
-            cost += plan.uses[trade, c] * world.price[market + c]
-        worth = plan.batch_units[trade] * world.price[market + plan.makes[trade]] - cost
-        if cost <= money and worth * plan.batches_milli[trade] > most:
-            most = worth * plan.batches_milli[trade]
-            best = trade
-    return best
+def _worth(plan: Any, world: Any, hour: Any, market: Any, trade: Any) -> Any:
+    """(what an hour of a trade earns at the district's last prices, price ticks x milli; cost of a batch's inputs)."""
+    cost = np.int64(0)
+    for c in range(plan.spend_ppm.shape[0]):
+        cost += plan.uses[trade, c] * world.price[market + c]
+    made = market + plan.makes[trade]
+    earned = plan.batch_units[trade] * world.price[made] - cost
+    return earned * (plan.batches_milli[trade] * hour.supply_ppm[made] // PPM), cost
 
 
 @compiled
-def _change_trades(plan: Any, world: Any, district: Any) -> Any:
-    """Whoever has been idle too long takes up the best paid trade, unless it is the last of its own in the district.
+def _best_trade(plan: Any, world: Any, hour: Any, market: Any, money: Any) -> Any:
+    """(the trade that earns most of those whose inputs `money` can buy, what it earns); -1 if none earns anything."""
+    best = -1
+    most = np.int64(0)
+    for trade in range(plan.makes.shape[0]):
+        earned, cost = _worth(plan, world, hour, market, trade)
+        if cost <= money and earned > most:
+            most = earned
+            best = trade
+    return best, most
 
-    Money, goods and beliefs stay with the person: nothing is made or lost.
+
+@compiled
+def _change_trades(plan: Any, world: Any, hour: Any, district: Any) -> Any:
+    """Whoever has been idle too long takes up the best paid trade; so does, now and then, whoever earns far less.
+
+    Never the last of a trade in the district. Money, goods and beliefs stay with the person: nothing is made or lost.
     """
     first, end = plan.district_start[district], plan.district_start[district + 1]
+    market = district * plan.spend_ppm.shape[0]
     for person in range(first, end):
-        if world.idle[person] < IDLE_HOURS_MAX:
+        at = hour.hour + person * PHASE_STEP
+        reviews = at // REVIEW_HOURS != (at - hour.hours) // REVIEW_HOURS
+        idle = world.idle[person] >= IDLE_HOURS_MAX
+        if not (idle or reviews):
             continue
-        world.idle[person] = 0
+        trade = world.trade[person]
+        best, most = _best_trade(plan, world, hour, market, world.money[person])
+        if best < 0 or best == trade or not (idle or most >= FAR_BETTER * _worth(plan, world, hour, market, trade)[0]):
+            continue
         mates = 0
         for other in range(first, end):
-            mates += world.trade[other] == world.trade[person]
-        best = _best_trade(plan, world, district * plan.spend_ppm.shape[0], world.money[person])
-        if mates > 1 and best >= 0:
+            mates += world.trade[other] == trade
+        if mates > 1:
             world.trade[person] = best
+            world.idle[person] = 0
 
 
 @compiled
@@ -176,7 +195,7 @@ def _live(plan: Any, world: Any, hour: Any, wishes: Any, bids: Any, asks: Any, r
     for district in range(districts):
         for c in range(commodities):
             _clear_market(plan, world, wishes, district, c, bids, asks, report, scratch)
-        _change_trades(plan, world, district)
+        _change_trades(plan, world, hour, district)
     return used, waiting
 
 

@@ -87,7 +87,9 @@ def work(plan: Any, world: Any, hour: Any, person: Any, market: Any, report: Any
     commodities = plan.spend_ppm.shape[0]
     pair = person * commodities
     batches = _flow(plan.batches_milli[trade], hour.supply_ppm[market + made], hour.hour, hour.hours, person)
-    batches = min(batches, max(0, plan.store_units[trade] - world.stock[pair + made]) // plan.batch_units[trade])
+    sold_meanwhile = plan.batch_units[trade] * plan.batches_milli[trade] * (hour.hours - 1) // MILLI
+    room = max(0, plan.store_units[trade] + sold_meanwhile - world.stock[pair + made])
+    batches = min(batches, room // plan.batch_units[trade])
     lacking = False
     for c in range(commodities):
         uses = plan.uses[trade, c]

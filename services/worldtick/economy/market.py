@@ -70,6 +70,11 @@ class Market:
         return self.short.reshape(self.plan.persons, -1)
 
     @property
+    def past_price(self) -> NDArray[np.int32]:
+        """(n, 10) price of each remembered trade, price ticks."""
+        return self.narrow[4 * self.plan.persons * len(self.plan.commodities) :].reshape(self.plan.persons, HISTORY)
+
+    @property
     def past_commodity(self) -> NDArray[np.uint8]:
         """(n, 10) commodity of each remembered trade, 255 where none."""
         n = self.plan.persons

@@ -1,6 +1,7 @@
 """The economy as a service: the laws, what it says, and that nothing is made or lost but what it says.
 Lives here: steps as the runtime sees them. Not here: where prices go (test_learning), clearing (test_auction)."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,7 @@ def test_keeps_the_laws() -> None:
 
 
 def test_gives_the_agreed_bytes(request: pytest.FixtureRequest) -> None:
-    update = bool(request.config.getoption("--update-golden", default=False))
-    check_golden(_eventful(shipped("night_city")), GOLDEN, update)
+    check_golden(_eventful(TOWN), GOLDEN, bool(request.config.getoption("--update-golden", default=False)))
 
 
 def _goods(market: Market) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -176,3 +176,7 @@ def test_shocks_act_and_expire_in_world_time() -> None:
 def test_a_directive_that_names_no_market_of_the_world_changes_nothing() -> None:
     lost = directive("supply_shock", district="Atlantis", ppm=0, hours=9)
     assert SERVICE.encode(live(TOWN, 5, more=lambda seq: lost)[-1].state) == SERVICE.encode(live(TOWN, 5)[-1].state)
+
+
+if __name__ == "__main__":  # python -m tests.unit.economy.test_service --update-golden
+    check_golden(_eventful(TOWN), GOLDEN, update="--update-golden" in sys.argv)
