@@ -34,12 +34,11 @@ _MODULES: Mapping[str, str] = MappingProxyType(
         "posix": _OUTSIDE,
         "nt": _OUTSIDE,
         "io": _OUTSIDE,
-        "_io": _OUTSIDE,
     }
 )
 _HARMLESS: Final = frozenset(
-    {"posix.fspath", "nt.fspath", "io.text_encoding", "_io.text_encoding", "_thread.get_ident", "_thread.allocate_lock"}
-    | {"_thread.lock", "_thread.RLock"}
+    {"io.text_encoding", "_thread.get_ident", "_thread.allocate_lock", "_thread.lock", "_thread.RLock"}
+    | {f"{system}.{name}" for system in ("posix", "nt") for name in ("fspath", "_path_normpath", "_path_splitroot_ex")}
 )
 _NAMES: Mapping[str, str] = MappingProxyType(
     {"builtins.print": _OUTSIDE, "builtins.input": _OUTSIDE, "posix.urandom": _CHANCE, "posix.getrandom": _CHANCE}
@@ -115,6 +114,7 @@ def _judge(function: Any) -> tuple[str, str | None]:
     if isinstance(owner, io.IOBase):
         return f"{type(owner).__name__}.{function.__name__}", _OUTSIDE
     module = getattr(function, "__module__", None) or ""
+    module = "io" if module == "_io" else module  # its name from Python 3.12 on
     name = f"{module}.{getattr(function, '__name__', '?')}"
     if name in _HARMLESS:
         return name, None
