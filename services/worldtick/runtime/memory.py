@@ -37,6 +37,10 @@ class Held:
     origin: tuple[int, int]  # partition and offset of the record under which it was stepped last; NOWHERE: none
     blocked: str | None = None
 
+    def hangs_later(self, partition: int, offset: int) -> bool:
+        """Whether its last row hangs on a later record of this partition; offsets of another one say nothing."""
+        return self.origin[0] == partition and self.origin[1] > offset
+
 
 class Memory:
     """The slices of one service, by world."""

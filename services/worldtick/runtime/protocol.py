@@ -199,7 +199,7 @@ class Protocol:
         spans: dict[int, tuple[int, int]] = {}
         for ring in rings:
             for held in self.memory.of(ring.world):
-                if held.blocked is not None or held.origin > (ring.partition, ring.offset):
+                if held.blocked is not None or held.hangs_later(ring.partition, ring.offset):
                     continue  # behind a later record's rows nothing may be stepped: outputs go out in order of origins
                 reached = ahead.get(held.slice_key, held.version)
                 last = min(ring.place, reached + self._rules.ticks_per_record)
