@@ -28,8 +28,9 @@ from worldtick.economy.households import (
 )
 
 IDLE_HOURS_MAX = 48  # a person with nothing to make and nothing to sell for so long takes up another trade
-REVIEW_HOURS = 480  # so often a person asks itself whether another trade is far better; prime to PHASE_STEP
-FAR_BETTER = 4  # times what its own earns
+REVIEW_HOURS = 480  # so often a poor person asks itself whether another trade is better; prime to PHASE_STEP
+POOR = 2  # times its money are less than its district's mean; what one has is what one earned of late
+BETTER = 2  # times what its own trade earns
 
 
 class Book(NamedTuple):
@@ -156,21 +157,22 @@ def _best_trade(plan: Any, world: Any, hour: Any, market: Any, money: Any) -> An
 
 @compiled
 def _change_trades(plan: Any, world: Any, hour: Any, district: Any) -> Any:
-    """Whoever has been idle too long takes up the best paid trade; so does, now and then, whoever earns far less.
+    """Whoever has been idle too long takes up the best paid trade; so does, now and then, who is poor in a bad one.
 
     Never the last of a trade in the district. Money, goods and beliefs stay with the person: nothing is made or lost.
     """
     first, end = plan.district_start[district], plan.district_start[district + 1]
     market = district * plan.spend_ppm.shape[0]
+    mean = np.sum(world.money[first:end]) // (end - first)
     for person in range(first, end):
         at = hour.hour + person * PHASE_STEP
-        reviews = at // REVIEW_HOURS != (at - hour.hours) // REVIEW_HOURS
+        reviews = at // REVIEW_HOURS != (at - hour.hours) // REVIEW_HOURS and world.money[person] * POOR < mean
         idle = world.idle[person] >= IDLE_HOURS_MAX
         if not (idle or reviews):
             continue
         trade = world.trade[person]
         best, most = _best_trade(plan, world, hour, market, world.money[person])
-        if best < 0 or best == trade or not (idle or most >= FAR_BETTER * _worth(plan, world, hour, market, trade)[0]):
+        if best < 0 or best == trade or not (idle or most >= BETTER * _worth(plan, world, hour, market, trade)[0]):
             continue
         mates = 0
         for other in range(first, end):
