@@ -44,8 +44,9 @@ class Polled:
 
 def topic_identity(kafka: Mapping[str, Any], topic: str) -> tuple[str, int]:
     """(the id that a topic keeps until it is deleted, its partitions). Raises Unavailable."""
+    admin = admin_client(kafka)  # held until the answer is there: a client must not end in a thread of its own
     try:
-        asked = admin_client(kafka).describe_topics(TopicCollection([topic]), request_timeout=CALL_S)
+        asked = admin.describe_topics(TopicCollection([topic]), request_timeout=CALL_S)
         found = asked[topic].result(CALL_S + 5.0)
     except KafkaException as away:
         why = away.args[0].str()

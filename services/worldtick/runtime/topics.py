@@ -55,12 +55,20 @@ class Admin(AdminClient):  # type: ignore[misc]  # confluent_kafka has no types
     """
 
     def __init__(self, kafka: Mapping[str, Any]) -> None:
-        self.said = ""
-        super().__init__({**kafka, "client.id": "worldtick.admin", "log_level": 0, "error_cb": self._note})
+        said = self._said = [""]
 
-    def _note(self, error: KafkaError) -> None:
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # which follows on the one that says why
-            self.said = error.str()
+        def note(error: KafkaError) -> None:
+            if error.code() != KafkaError._ALL_BROKERS_DOWN:  # which follows on the one that says why
+                said[0] = error.str()
+
+        # A callback that held `self` would make a cycle: the collector would then end the client from whichever thread
+        # it happens to run in, and in one of the client's own the process is aborted.
+        super().__init__({**kafka, "client.id": "worldtick.admin", "log_level": 0, "error_cb": note})
+
+    @property
+    def said(self) -> str:
+        """What was said last; nothing yet: empty."""
+        return self._said[0]
 
 
 def admin_client(kafka: Mapping[str, Any]) -> AdminClient:
