@@ -167,7 +167,7 @@ class Worker:
         """One time round; whether something was done well."""
         now = time.monotonic()
         self._keep(now)
-        if self._pipeline.failed:
+        if self._settled and self._pipeline.failed:
             raise self._pipeline_failure()
         if not self._settled:
             self._feed.serve()
