@@ -4,16 +4,14 @@ Lives here: UUIDv5 in bulk and Kafka's murmur2. Not here: anything random."""
 from hashlib import sha1
 from uuid import UUID
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}  # RFC 9562's two upper bits, 10
 NAMESPACE = UUID("6f0b0c3e-5c7e-5b1e-9d52-0a54d5b7a5c1")  # worldtick's own; never change it
 
 
 def uuid5_text(namespace: bytes, name: bytes) -> str:
     """UUIDv5 as text, equal to str(uuid.uuid5(...)) without building a UUID object."""
-    raw = bytearray(sha1(namespace + name, usedforsecurity=False).digest()[:16])
-    raw[6] = (raw[6] & 0x0F) | 0x50
-    raw[8] = (raw[8] & 0x3F) | 0x80
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = sha1(namespace + name, usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def tick_id(world: str, kind: str, slot_us: int) -> str:

@@ -1,7 +1,7 @@
 """Rings: reading what a tick record says, fast, and telling a pasted tick from garbage.
 Lives here: the few fields that a worker needs. Not here: whole records (codec), what a paste means (control)."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import ValidationError
@@ -10,10 +10,9 @@ from worldtick.contracts.codec import AVRO_MARKS, decode, from_avro, json_fault,
 from worldtick.contracts.envelope import INT64_MAX
 from worldtick.contracts.errors import Unreadable
 from worldtick.contracts.schema_registry import SchemaRegistry
-from worldtick.contracts.sealed import Kind
 from worldtick.contracts.ticks import PastedTick
 
-_KINDS: dict[str, Kind] = {"step": "step", "hourly": "hourly", "daily": "daily"}
+_KINDS: dict[str, Literal["step", "hourly", "daily"]] = {"step": "step", "hourly": "hourly", "daily": "daily"}
 _Ordinal = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
 _Text = Annotated[str, msgspec.Meta(max_length=255)]
 
@@ -22,14 +21,18 @@ class Unsealed(Unreadable):
     """A tick that someone pasted: services pass it by; control seals it or says why not."""
 
 
-class Ring(msgspec.Struct, frozen=True, gc=False):
+class Ring(msgspec.Struct, frozen=True, gc=False, rename={"kind": "tick_type"}):
     """That a world is sealed up to seq. A worker reads the tick itself from the table."""
 
-    world: str
-    seq: int
-    kind_seq: int
-    tick_id: str
-    kind: Kind
+    world: _Text
+    seq: _Ordinal
+    kind_seq: _Ordinal
+    tick_id: _Text
+    kind: Literal["step", "hourly", "daily"]
+
+
+class _Sealed(msgspec.Struct, gc=False):
+    data: Ring
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -45,6 +48,7 @@ class _Record(msgspec.Struct, gc=False):
 
 
 _json = msgspec.json.Decoder(_Record)
+_sealed = msgspec.json.Decoder(_Sealed)
 
 
 def decode_ring(value: bytes | None, registry: SchemaRegistry | None = None) -> Ring:
@@ -57,7 +61,10 @@ def decode_ring(value: bytes | None, registry: SchemaRegistry | None = None) -> 
     if value.startswith(AVRO_MARKS):
         data = _from_avro(value, registry)
     else:
-        data = _from_json(value)
+        try:
+            return _sealed.decode(value).data  # nearly all there is
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            data = _from_json(value)  # says what it is instead
     if data.world is None or data.seq is None or data.kind_seq is None:
         raise Unsealed("unsealed", "the tick has no world, seq and kind_seq: it was pasted, not sealed")
     kind = _KINDS.get(data.tick_type or "")

@@ -15,16 +15,14 @@ NOTED_RECORDS_MAX: Final = 64  # of a batch whose every step gets a line; a back
 NOTED_EVENTS_MAX: Final = 64  # of one step
 
 
-def notes_of(task: Planned, result: Done | Failure, *, in_full: bool) -> list[Note]:
-    """The lines of one step: dead and parked ones always; a good one and what it said only `in_full`."""
+def notes_of(task: Planned, result: Done | Failure) -> list[Note]:
+    """The lines of one step."""
     if isinstance(result, Failure):
         fields = {**of_tick(task.tick), "slice": task.held.slice_no}
         dead = Note("step_dead", {**fields, "reason": result.reason, "error": result.error}, logging.ERROR)
         if task.held.blocked is None:
             return [dead]
         return [dead, Note("slice_parked", {**fields, "reason": task.held.blocked}, logging.ERROR)]
-    if not in_full:
-        return []
     fields = {**of_tick(task.tick), "slice": task.held.slice_no}
     events = result.step.events
     said = [Note(event.type, {**_plain(event.data), **fields}) for event in events[:NOTED_EVENTS_MAX]]

@@ -40,7 +40,7 @@ from worldtick.runtime.effects import (
     Writes,
 )
 from worldtick.runtime.errors import Fenced
-from worldtick.runtime.memory import Held, Memory
+from worldtick.runtime.memory import Memory
 from worldtick.runtime.notes import NOTED_RECORDS_MAX, notes_of
 from worldtick.runtime.rules import Rules
 from worldtick.runtime.service import Service
@@ -140,13 +140,15 @@ class Protocol:
     def _read(self, records: Sequence[Record], batch: Prepared) -> list[Rung]:
         rings: list[Rung] = []
         ends: dict[int, int] = {}
+        stands = self._next
         for record in records:
-            if record.offset < self._next.get(record.partition, record.offset + 1):
-                raise Fenced(f"record {record.partition}/{record.offset} lies before where we stand, or is not ours")
-            ends[record.partition] = record.offset + 1
+            partition, offset = record.partition, record.offset
+            if offset < stands.get(partition, offset + 1):
+                raise Fenced(f"record {partition}/{offset} lies before where we stand, or is not ours")
+            ends[partition] = offset + 1
             ring = self._ring(record)
             if ring is None:
-                batch.passed[record.partition] = batch.passed.get(record.partition, 0) + 1
+                batch.passed[partition] = batch.passed.get(partition, 0) + 1
             else:
                 rings.append(ring)
         for partition, end in sorted(ends.items()):
@@ -187,77 +189,87 @@ class Protocol:
         for ring in rings:
             if self.memory.of(ring.world):
                 kept.append(ring)
-                batch.rung.setdefault(ring.partition, set()).add(ring.offset)
+                offsets = batch.rung.get(ring.partition)
+                if offsets is None:
+                    offsets = batch.rung[ring.partition] = set()
+                offsets.add(ring.offset)
             else:
                 batch.passed[ring.partition] = batch.passed.get(ring.partition, 0) + 1
         return kept
 
-    def _plan(self, rings: Sequence[Rung], batch: Prepared) -> Generator[Effect, Any, dict[int, list[Planned]]]:
-        """For each slice the ticks that these rings make it step, in order: slice key -> tasks, last first."""
-        wanted: dict[int, list[tuple[Held, int, int, int]]] = {}
-        ahead: dict[int, int] = {}
+    def _plan(self, rings: Sequence[Rung], batch: Prepared) -> Generator[Effect, Any, list[list[Planned]]]:
+        """For each slice the ticks that these rings make it step, in order: a queue of tasks, last first."""
+        queues: dict[int, list[Planned]] = {}
         spans: dict[int, tuple[int, int]] = {}
+        bound = self._rules.ticks_per_record
         for ring in rings:
             for held in self.memory.of(ring.world):
                 if held.blocked is not None or held.hangs_later(ring.partition, ring.offset):
                     continue  # behind a later record's rows nothing may be stepped: outputs go out in order of origins
-                reached = ahead.get(held.slice_key, held.version)
-                last = min(ring.place, reached + self._rules.ticks_per_record)
-                if last <= reached:
+                queue = queues.get(held.slice_key)
+                first = (queue[-1].version if queue else held.version) + 1
+                last = min(ring.place, first + bound - 1)
+                if last < first:
                     continue
-                places = wanted.setdefault(held.slice_key, [])
-                places.extend((held, place, ring.partition, ring.offset) for place in range(reached + 1, last + 1))
-                ahead[held.slice_key] = last
-                first, end = spans.get(held.world_key, (reached + 1, last))
-                spans[held.world_key] = min(first, reached + 1), max(end, last)
+                if queue is None:
+                    queue = queues[held.slice_key] = []
+                queue += [Planned(held, place, ring.partition, ring.offset) for place in range(first, last + 1)]
+                span = spans.get(held.world_key)
+                spans[held.world_key] = (first, last) if span is None else (min(span[0], first), max(span[1], last))
+        if not spans:
+            return []
         ticks: dict[tuple[int, int], SealedTick] = {}
-        if spans:
-            for world_key, place, body in (yield LoadTicks([(key, *span) for key, span in spans.items()])):
-                ticks[world_key, place] = decode_sealed(body)
-        return {key: self._planned(places, ticks, batch) for key, places in wanted.items()}
+        for world_key, place, body in (yield LoadTicks([(key, *span) for key, span in spans.items()])):
+            ticks[world_key, place] = decode_sealed(body)
+        for queue in queues.values():
+            self._give_ticks(queue, ticks, batch)
+        return [queue for queue in queues.values() if queue]
 
-    def _planned(
-        self,
-        places: Sequence[tuple[Held, int, int, int]],
-        ticks: Mapping[tuple[int, int], SealedTick],
-        batch: Prepared,
-    ) -> list[Planned]:
-        found: list[Planned] = []
-        for held, place, partition, offset in places:
-            tick = ticks.get((held.world_key, place))
+    def _give_ticks(self, queue: list[Planned], ticks: Mapping[tuple[int, int], SealedTick], batch: Prepared) -> None:
+        """Put the ticks into a queue of tasks, cut where the tick log ends, and turn it round."""
+        world_key = queue[0].held.world_key
+        for at, task in enumerate(queue):
+            tick = ticks.get((world_key, task.version))
             if tick is None:
-                batch.beyond.add(held.world)
-                fields = {"world": held.world, "slice": held.slice_no, "place": place}
+                batch.beyond.add(task.held.world)
+                fields = {"world": task.held.world, "slice": task.held.slice_no, "place": task.version}
                 batch.notes.append(Note("ring_beyond_table", fields, logging.ERROR))
+                del queue[at:]
                 break
-            found.append(Planned(held, place, partition, offset, tick))
-        found.reverse()
-        return found
+            task.tick = tick
+        queue.reverse()
 
-    def _step(self, queues: dict[int, list[Planned]], batch: Prepared) -> Generator[Effect, Any, None]:
+    def _step(self, queues: list[list[Planned]], batch: Prepared) -> Generator[Effect, Any, None]:
         """Round by round: one tick of every slice that has any left."""
-        queues = {key: queue for key, queue in queues.items() if queue}
-        moved: dict[int, tuple[Held, int]] = {
-            key: (queue[0].held, queue[0].held.version) for key, queue in queues.items()
-        }
+        moved = [(queue[0].held, queue[0].held.version) for queue in queues]
         bodies: dict[int, bytes] = {}
         while queues:
-            tasks = [queue.pop() for queue in queues.values()]
-            singly = [task for task in tasks if task.offset < self._careful_until.get(task.partition, 0)]
-            for task in singly:
-                result = yield from self._attempt(task)
-                self._take(batch, task, result, bodies)
-            together = [task for task in tasks if task.offset >= self._careful_until.get(task.partition, 0)]
+            together = [queue.pop() for queue in queues]
+            if self._careful_until:
+                together = yield from self._step_singly(together, batch, bodies)
             if together:
                 self.stepping = (self._timer_us(), together[0].held.world, together[0].version)
                 results = self._stepper.round(together)
                 self.stepping = None
                 for task, result in zip(together, results, strict=True):
                     self._take(batch, task, result, bodies)
-            queues = {key: queue for key, queue in queues.items() if queue and queue[-1].held.blocked is None}
-        for key, (held, from_version) in moved.items():
+            queues = [queue for queue in queues if queue and queue[-1].held.blocked is None]
+        for held, from_version in moved:
             if held.version > from_version:
-                self._stepper.write_move(batch.writes, held, from_version, bodies.get(key))
+                self._stepper.write_move(batch.writes, held, from_version, bodies.get(held.slice_key))
+
+    def _step_singly(
+        self, tasks: Sequence[Planned], batch: Prepared, bodies: dict[int, bytes]
+    ) -> Generator[Effect, Any, list[Planned]]:
+        """Step those that may be why a process ended, one by one; the others are left."""
+        left: list[Planned] = []
+        for task in tasks:
+            if task.offset < self._careful_until.get(task.partition, 0):
+                result = yield from self._attempt(task)
+                self._take(batch, task, result, bodies)
+            else:
+                left.append(task)
+        return left
 
     def _attempt(self, task: Planned) -> Generator[Effect, Any, Done | Failure]:
         """Step one tick after an unclean end: it is noted first, so that one which kills its process is found out."""
@@ -271,20 +283,15 @@ class Protocol:
         yield Survived(task.held.slice_key, task.version)
         return result
 
-    def _take(
-        self,
-        batch: Prepared,
-        task: Planned,
-        result: Done | Failure,
-        bodies: dict[int, bytes],
-    ) -> None:
+    def _take(self, batch: Prepared, task: Planned, result: Done | Failure, bodies: dict[int, bytes]) -> None:
         self._stepper.write(batch.writes, task, result)
-        key = task.held.slice_key
         if isinstance(result, Failure):
-            bodies.pop(key, None)
+            bodies.pop(task.held.slice_key, None)
+            batch.notes += notes_of(task, result)
         else:
-            bodies[key] = result.body
-        batch.notes += notes_of(task, result, in_full=batch.records <= NOTED_RECORDS_MAX)
+            bodies[task.held.slice_key] = result.body
+            if batch.records <= NOTED_RECORDS_MAX:
+                batch.notes += notes_of(task, result)
 
     def _ring_again(self, rings: Sequence[Rung], batch: Prepared) -> None:
         """One ring for each world that has a slice short of what was rung, under the bound of ticks per record."""

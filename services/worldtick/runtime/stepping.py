@@ -17,20 +17,22 @@ from worldtick.runtime.service import Service, Step
 from worldtick.runtime.speech import Failure, Speech
 
 TRIES: Final = 2
+STEP_US_MAX: Final = 2**31 - 1
+UNREAD: Any = None
 _SLICE_BITS, _ORDINAL_BITS = 19, 20  # of directive.made_order, below 24 of the service's name
 
 _facts = msgspec.msgpack.Encoder(order="deterministic").encode
 _args = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Planned(NamedTuple):
+class Planned(msgspec.Struct, gc=False):
     """One tick that a slice is to be stepped through, and the record under which it is."""
 
     held: Held
     version: int
     partition: int
     offset: int
-    tick: SealedTick
+    tick: SealedTick = UNREAD  # set once it is loaded
 
 
 class Done(NamedTuple):
@@ -100,9 +102,9 @@ class Stepper:
             return
         step = result.step
         held.state, held.digest, held.size_bytes, held.dead_in_row = step.state, result.digest, len(result.body), 0
-        held.carried = sum(step.carried.values())
-        row = self._row(writes, task, APPLIED, result.step_us, result.digest, result.outputs)
-        writes.ledger.append(row._replace(used=sum(step.used.values()), carried=held.carried))
+        held.carried = sum(step.carried.values()) if step.carried else 0
+        used = sum(step.used.values()) if step.used else 0
+        self._add(writes, task, APPLIED, (min(result.step_us, STEP_US_MAX), used, held.carried), result.outputs)
         if result.facts is not None:
             writes.facts.append((held.world_key, self._service.name, held.slice_no, task.tick.seq, result.facts))
         if step.effects:
@@ -121,12 +123,11 @@ class Stepper:
             held.blocked = f"parked after {held.dead_in_row} dead steps in a row, the last: {failure.error}"
         origin = (task.partition, task.offset)
         outputs = self._speech.dead(held.slice_no, task.tick, held.digest, failure, origin)
-        writes.ledger.append(self._row(writes, task, DEAD, 0, held.digest, outputs))
+        self._add(writes, task, DEAD, (0, 0, held.carried), outputs)
 
-    def _row(
-        self, writes: Writes, task: Planned, outcome: int, step_us: int, digest: bytes, outputs: bytes
-    ) -> LedgerRow:
-        return LedgerRow(
+    def _add(self, writes: Writes, task: Planned, outcome: int, numbers: tuple[int, int, int], outputs: bytes) -> None:
+        """Add a ledger row; numbers: step us, used, carried."""
+        row = LedgerRow(
             writes.reader_key,
             task.partition,
             task.offset,
@@ -135,12 +136,11 @@ class Stepper:
             outcome,
             writes.worker_key,
             self._service.step_version,
-            min(step_us, 2**31 - 1),
-            0,
-            0,
-            digest,
+            *numbers,
+            task.held.digest,
             outputs,
         )
+        writes.ledger.append(row)
 
     def _write_effects(self, writes: Writes, task: Planned, step: Step[Any]) -> None:
         held, seq = task.held, task.tick.seq

@@ -16,12 +16,19 @@ _SILENCE_S_MAX: Final = 30.0  # of a broker that still owes us records
 
 
 def tail_topic(
-    kafka: Mapping[str, Any], topic: str, *, last: int | None, follow: bool, timeout_s: float = _ASK_S
+    kafka: Mapping[str, Any],
+    topic: str,
+    *,
+    last: int | None,
+    follow: bool,
+    timeout_s: float = _ASK_S,
+    begin: Mapping[int, int] | None = None,
 ) -> Iterator[Message]:
     """Committed records of `topic`, in order within each partition.
 
     kafka: client settings such as bootstrap.servers. last: at most so many offsets before each partition's end (markers
-    of transactions count too); None: from the beginning. Without `follow` it ends at the end that the log has at the
+    of transactions count too); None: from the beginning. begin: offsets of partitions to begin at instead, where the log
+    still has them. Without `follow` it ends at the end that the log has at the
     start. Raises Faulty if there is no such topic, Unavailable if Kafka is away.
     """
     consumer = Consumer(
@@ -35,7 +42,7 @@ def tail_topic(
         }
     )
     try:
-        starts, left = _bounds(consumer, topic, last, timeout_s)
+        starts, left = _bounds(consumer, topic, last, timeout_s, begin or {})
         consumer.assign(starts)
         yield from _read(consumer, left, follow)
     except KafkaException as away:
@@ -45,7 +52,7 @@ def tail_topic(
 
 
 def _bounds(
-    consumer: Consumer, topic: str, last: int | None, timeout_s: float
+    consumer: Consumer, topic: str, last: int | None, timeout_s: float, begin: Mapping[int, int]
 ) -> tuple[list[TopicPartition], dict[int, int]]:
     """Where each partition is read from, and the offset before which it ends now (partitions with anything to read)."""
     there = consumer.list_topics(timeout=timeout_s).topics
@@ -58,6 +65,8 @@ def _bounds(
     for partition in sorted(there[topic].partitions):
         low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_s)
         start = low if last is None else max(low, end - last)
+        if low <= begin.get(partition, -1) <= end:
+            start = begin[partition]
         starts.append(TopicPartition(topic, partition, start))
         if start < end:
             left[partition] = end

@@ -1,0 +1,59 @@
+"""Fetching one record by its place.
+Lives here: that look. Not here: reading on (tailing), rendering (cli)."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from worldtick.contracts.errors import Faulty, Refused, Unavailable
+
+_ASK_S: Final = 10.0
+
+
+def fetch_record(kafka: Mapping[str, Any], topic: str, partition: int, offset: int) -> Message:
+    """The committed record at an offset. Raises Faulty without such a topic or partition, Refused if it is not there
+    (any more), Unavailable if Kafka is away.
+    """
+    consumer = Consumer(
+        {
+            **kafka,
+            "group.id": "worldtick.fetch",  # never joined, never committed to: assigned by hand
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
+        }
+    )
+    place = TopicPartition(topic, partition, offset)
+    try:
+        there = consumer.list_topics(timeout=_ASK_S).topics
+        if topic not in there or partition not in there[topic].partitions:
+            raise Faulty(f"{topic}/{partition}", ["there is no such topic or partition on this cluster"])
+        low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ASK_S)
+        if not low <= offset < end:
+            raise Refused(f"{topic}/{partition} holds offsets {low} to {end - 1}, and {offset} is none of them")
+        consumer.assign([place])
+        return _at(consumer, place)
+    except KafkaException as away:
+        raise Unavailable(f"Kafka does not answer: {away.args[0].str()}") from away
+    finally:
+        consumer.close()
+
+
+def _at(consumer: Consumer, place: TopicPartition) -> Message:
+    deadline = time.monotonic() + _ASK_S
+    while time.monotonic() < deadline:
+        message = consumer.poll(0.5)
+        if message is None:
+            continue
+        error = message.error()
+        if error is None and message.offset() == place.offset:
+            return message
+        if error is None or error.code() == KafkaError._PARTITION_EOF:
+            raise Refused(
+                f"{place.topic}/{place.partition} has no record at {place.offset}: a transaction's marker is there"
+            )
+        raise KafkaException(error)
+    raise Unavailable(f"Kafka has said nothing of {place.topic}/{place.partition} for {_ASK_S:.0f} s")
