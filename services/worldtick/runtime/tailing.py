@@ -27,9 +27,9 @@ def tail_topic(
     """Committed records of `topic`, in order within each partition.
 
     kafka: client settings such as bootstrap.servers. last: at most so many offsets before each partition's end (markers
-    of transactions count too); None: from the beginning. begin: offsets of partitions to begin at instead, where the log
-    still has them. Without `follow` it ends at the end that the log has at the
-    start. Raises Faulty if there is no such topic, Unavailable if Kafka is away.
+    of transactions count too); None: from the beginning. begin: offsets of partitions to begin at instead, where the
+    log still has them. Without `follow` it ends at the end that the log has at the start. Raises Faulty if there is no
+    such topic, Unavailable if Kafka is away.
     """
     consumer = Consumer(
         {

@@ -1,0 +1,268 @@
+"""The demo's course: processes up, a world created, hours pass, a tick is pasted, a worker killed, evidence gathered.
+Lives here: what happens when, and when it is stuck. Not here: processes (demo_cast), evidence, proof, drawing."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import yaml
+
+from worldtick.cli import demo_evidence
+from worldtick.cli.catalogue import catalogue
+from worldtick.cli.demo_cast import Cast, Member, scrape
+from worldtick.cli.demo_proof import Evidence
+from worldtick.cli.demo_screen import Screen, View
+from worldtick.cli.settings import Settings
+from worldtick.clock.slots import is_midnight
+from worldtick.clock.worldtime import HOUR_US, SECOND_US, WorldTime, format_unix_us, format_world_time
+from worldtick.contracts.errors import Refused, Unavailable
+from worldtick.contracts.topics import WORLD_TICK_HOURLY
+from worldtick.control.creation import archive_world, create_world
+from worldtick.control.scenario import Scenario, find_scenario, read_scenario
+from worldtick.control.template import nameless_line
+from worldtick.economy.scenario import EconomyScenario
+from worldtick.store.clocks import find_view
+from worldtick.store.db import Pool, transaction
+from worldtick.store.markets import newest_markets
+from worldtick.store.notices import wait_for_slices
+from worldtick.store.standing import finishes
+from worldtick.store.worlds import keys_of, slice_positions
+
+SCENARIO: Final = "night_city"
+SERVICE: Final = demo_evidence.SERVICE
+DEMOS_MAX: Final = 10_000  # worlds demo-1, demo-2, ... of one database
+TOOL_S_MAX: Final = 30.0
+LOOK_S: Final = 0.05
+NOTICE_S: Final = 5.0
+SPARE_S: Final = 60.0  # what a run may take beyond its hours before it is called stuck
+RECENT_TICKS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """What is to happen."""
+
+    hours: int  # by the ticker
+    hour_every_us: int
+    seed: int
+    tool: list[str]  # the command line of Kafka's console producer
+
+    @property
+    def paste_at(self) -> int:
+        """The hour after which a tick is pasted."""
+        return self.hours // 3
+
+    @property
+    def kill_at(self) -> int:
+        """The hour after which a worker is killed."""
+        return 2 * self.hours // 3
+
+    @property
+    def hours_all(self) -> int:
+        """The pasted one included."""
+        return self.hours + 1
+
+
+@dataclass(slots=True)
+class Stage:
+    """One demo."""
+
+    settings: Settings
+    pool: Pool
+    screen: Screen
+    plot: Plot
+    scenario: Scenario = field(default_factory=lambda: lagging_scenario(SCENARIO))
+    world: str = ""
+    world_key: int = 0
+    killed_pid: int | None = None
+
+    @property
+    def logs(self) -> Path:
+        """Where the processes' logs are."""
+        return self.settings.state_dir / "demo" / self.world
+
+    @property
+    def section(self) -> EconomyScenario:
+        """The economy's part of the scenario."""
+        section = self.scenario.sections[SERVICE]
+        assert isinstance(section, EconomyScenario)
+        return section
+
+    def play(self) -> Evidence:
+        """Everything, in order. Raises Unavailable if a process ends or nothing moves any more, Refused."""
+        self.world = self._free_name()
+        cast = Cast(self.logs)
+        with self.screen, self._producer() as producer:
+            try:
+                observer, others, since = self._raise_curtain(cast)
+                self._live(cast, producer, others)
+                self.screen.say(
+                    "all hours are there: ending ticker, control and workers, counting what is on the topics"
+                )
+                cast.end(others)
+                read = demo_evidence.read_topics(self.settings, self.pool, self.world, since)
+                metrics = demo_evidence.await_metrics(lambda: scrape(observer.port), since, read.counts, time.sleep)
+                cast.end()
+            finally:
+                cast.end()
+                self._leave()
+            self.screen.say(f"living the same {self.plot.hours_all} hours once more in this process, undisturbed")
+            return self._gather(read, since, metrics)
+
+    def _free_name(self) -> str:
+        with transaction(self.pool) as conn:
+            taken = keys_of(conn, [f"demo-{number}" for number in range(1, DEMOS_MAX)])
+        number = next((number for number in range(1, DEMOS_MAX) if f"demo-{number}" not in taken), None)
+        if number is None:
+            raise Refused(f"{DEMOS_MAX} demos have been played on this database: `worldtick down --wipe`")
+        return f"demo-{number}"
+
+    @contextmanager
+    def _producer(self) -> Iterator["subprocess.Popen[str]"]:
+        """Kafka's console producer, waiting for what is pasted: Java needs a second or two to come up."""
+        topic = self.settings.topic_prefix + WORLD_TICK_HOURLY
+        command = [*self.plot.tool, "--bootstrap-server", self.settings.kafka_bootstrap_servers, "--topic", topic]
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.logs / "console-producer.log").open("w") as log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=log, stderr=log, text=True, start_new_session=True
+            )
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+                if process.stdin is not None:
+                    process.stdin.close()
+
+    def _raise_curtain(self, cast: Cast) -> tuple[Member, list[Member], demo_evidence.Before]:
+        """Processes up, then the world, then its ticker: (observer, the others, what stood before the world)."""
+        self.screen.say("starting two workers of the economy, control and the observer")
+        observer = cast.start("observer", ["run", "observer"])
+        others = [cast.start("control", ["run", "control"])]
+        others += [cast.start(f"economy-{number}", ["run", SERVICE]) for number in (1, 2)]
+        cast.await_ready([observer, *others])
+        since = demo_evidence.before(self.settings, self.pool)
+        self._create()
+        plot = self.plot
+        until = format_unix_us(self.scenario.rules.epoch_s * SECOND_US + plot.hours_all * HOUR_US)
+        pace = f"{plot.hour_every_us // 1_000}ms"
+        ticker = cast.start(
+            "ticker", ["ticker", "serve", "--world", self.world, "--hour-every", pace, "--until", until]
+        )
+        self.screen.say(f"world {self.world} from {SCENARIO}, seed {plot.seed}: a game hour every {pace}")
+        return observer, [*others, ticker], since
+
+    def _create(self) -> None:
+        plan = self.scenario.plan(self.world, time.time_ns() // 1_000, self.plot.seed)
+        if not create_world(self.pool, plan, catalogue()):
+            raise Refused(f"another demo took the name {self.world} at the same moment: run it again")
+        with transaction(self.pool) as conn:
+            self.world_key = keys_of(conn, [self.world])[self.world][0]
+
+    def _live(self, cast: Cast, producer: "subprocess.Popen[str]", others: list[Member]) -> None:
+        """Until every hour is sealed and finished. Raises Unavailable when that takes too long."""
+        plot, pasted = self.plot, False
+        seqs = self._seqs_all()
+        deadline = time.monotonic() + plot.hours_all * plot.hour_every_us / SECOND_US + SPARE_S
+        while True:
+            view, seq, hour = self._look()
+            self.screen.show(view)
+            cast.check()
+            if seq >= seqs and hour >= plot.hours_all:
+                return
+            if time.monotonic() > deadline:
+                behind = f"{hour} of {plot.hours_all} hours are finished and {seq} of {seqs} ticks sealed"
+                raise Unavailable(f"the demo is stuck: {behind}; look into the logs in {self.logs}")
+            if not pasted and hour >= plot.paste_at:
+                self._paste(producer)
+                pasted = True
+            if self.killed_pid is None and hour >= plot.kill_at:
+                others.append(self._kill(cast))
+            time.sleep(LOOK_S)
+
+    def _seqs_all(self) -> int:
+        """Ticks of all kinds at the end: a midnight has a daily one beside its hourly."""
+        epoch_s = self.scenario.rules.epoch_s
+        hours = range(1, self.plot.hours_all + 1)
+        return len(hours) + sum(is_midnight(WorldTime(hour * HOUR_US), epoch_s) for hour in hours)
+
+    def _look(self) -> tuple[View, int, int]:
+        """(what is shown, ticks sealed, hourly ticks finished)."""
+        with transaction(self.pool) as conn:
+            clock = find_view(conn, self.world_key)
+            markets = newest_markets(conn, self.world_key)
+            finished = min((row[4] for row in slice_positions(conn, self.world_key)), default=0)
+        assert clock is not None, "a world has a clock"
+        at = format_world_time(WorldTime(markets[0].slot_us if markets else 0), clock.epoch_s)
+        applied = finished + clock.daily_seq  # nobody in this catalogue waits for a daily tick
+        return View(at, finished, self.plot.hours_all, clock.seq, applied, markets), clock.seq, finished
+
+    def _paste(self, producer: "subprocess.Popen[str]") -> None:
+        """One line into Kafka's own console producer, as a person would; it names the world and no slot."""
+        line = msgspec.json.decode(nameless_line("hourly"))
+        line["data"]["world"] = self.world
+        text = msgspec.json.encode(line).decode()
+        assert producer.stdin is not None, "it was opened with a pipe"
+        try:
+            producer.stdin.write(text + "\n")
+            producer.stdin.close()  # so that it sends at once, and ends
+        except OSError as ended:
+            log = self.logs / "console-producer.log"
+            raise Unavailable(f"Kafka's console producer ended before anything was pasted; see {log}") from ended
+        self.screen.say(f"pasted into Kafka's console producer: {text}")
+
+    def _kill(self, cast: Cast) -> Member:
+        """SIGKILL for the worker that has just committed a tick to the database, most likely before it could publish.
+
+        The other one takes over; a new one is started in its place, which is returned.
+        """
+        member = self._owner(cast)
+        wait_for_slices(self.pool, NOTICE_S)
+        cast.kill(member)
+        self.killed_pid = member.pid
+        self.screen.say(f"killed {member.name} (pid {member.pid}) with SIGKILL, right behind one of its commits")
+        return cast.start("economy-3", ["run", SERVICE])
+
+    def _owner(self, cast: Cast) -> Member:
+        with transaction(self.pool) as conn:
+            clock = find_view(conn, self.world_key)
+            assert clock is not None, "a world has a clock"
+            recent = finishes(conn, self.world_key, max(1, clock.seq - RECENT_TICKS), clock.seq)
+        member = cast.of_pid(recent[-1].pid or 0) if recent else None
+        if member is None:
+            raise Refused("a worker of the economy that is not the demo's does the work: stop it, then run the demo")
+        return member
+
+    def _leave(self) -> None:
+        """The world's story ends here: no ticker that runs later moves it."""
+        if self.world_key:
+            archive_world(self.pool, self.world)
+
+    def _gather(
+        self, read: demo_evidence.Read, since: demo_evidence.Before, metrics: dict[str, tuple[int, int]]
+    ) -> Evidence:
+        return demo_evidence.gather(
+            self.pool,
+            self.settings,
+            demo_evidence.Subject(
+                self.world, self.world_key, self.plot.seed, self.section, self.scenario.rules.epoch_s
+            ),
+            read,
+            since,
+            metrics,
+            hours=self.plot.hours,
+            killed_pid=self.killed_pid,
+        )
+
+
+def lagging_scenario(name: str) -> Scenario:
+    """A scenario that comes with worldtick, its facts at a fixed lag: then history does not depend on any speed."""
+    document = yaml.safe_load(find_scenario(name).read_text("utf-8"))
+    document.setdefault("world", {})["facts"] = "lag"
+    return read_scenario(yaml.safe_dump(document, sort_keys=False).encode(), f"{name}, facts: lag", catalogue())
