@@ -70,6 +70,8 @@ def _fault(command: str) -> str | None:
             if child is None:
                 return f"there is no command `worldtick {command}`"
             found, words = child, words[1:]
+    if found.context_settings.get("ignore_unknown_options"):
+        return None  # another program's options follow
     known = {"--help"}.union(*(parameter.opts + parameter.secondary_opts for parameter in found.params))
     unknown = [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
     return f"`worldtick {command}` has no {', '.join(unknown)}" if unknown else None

@@ -90,7 +90,7 @@ def test_a_mark_that_says_nothing_is_nobody(daemon: Daemon, mark: str) -> None:
 def test_a_reused_pid_is_nobody(daemon: Daemon) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()", daemon.marker], stdin=subprocess.PIPE) as other:
         daemon.remember(other.pid)
-        assert daemon.is_running()
+        assert wait_until(daemon.is_running, 5)  # its command line can be read a moment after it started
         mark = json.loads(daemon.pid_file.read_text("utf-8"))
         daemon.pid_file.write_text(json.dumps({**mark, "started_s": mark["started_s"] - 60}), "utf-8")
         assert not daemon.is_running()
