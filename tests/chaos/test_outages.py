@@ -1,0 +1,95 @@
+"""The broker and the database die, hang and come back under load: no worker ends, all is told, the backlog drains.
+Lives here: what befalls servers. Not here: what befalls workers (test_killed)."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.chaos.counting import Section
+from tests.chaos.fleet import Fleet, Member
+from worldtick.local.stack import Stack
+
+pytestmark = [pytest.mark.chaos]
+
+BUSY = Section(pause_ms=2.0, state_bytes=50_000)
+SHORT = {"batch_records": 20, "ticks_per_record": 5}
+UNFIT_S_MAX = 40.0
+
+
+def _started(fleet: Fleet, **order: Any) -> list[Member]:
+    members = [fleet.start(rules=SHORT, **order), fleet.start(rules=SHORT, **order)]
+    for member in members:
+        member.await_line("partitions_moved")
+    return members
+
+
+def _unfit(member: Member, part: str) -> bool:
+    status, report = member.health()
+    return status == 503 and not report["parts"].get(part, {"ok": True})["ok"]
+
+
+def _outage(
+    fleet: Fleet, members: list[Member], part: str, begin: Callable[[], None], end: Callable[[], object]
+) -> float:
+    """One outage in the middle of work, until each worker has told; seconds that the first to tell took."""
+    fleet.seal(30)
+    fleet.await_more(25)
+    errors = [member.metric("worldtick_dependency_errors_total") for member in members]
+    begin()
+    began = time.monotonic()
+    first: list[float] = []
+
+    def told() -> bool:
+        unfit = [_unfit(member, part) for member in members]
+        if any(unfit) and not first:
+            first.append(time.monotonic() - began)
+        return all(unfit)
+
+    try:
+        fleet.until(told, UNFIT_S_MAX)
+    finally:
+        end()
+    fleet.await_done()
+    fleet.until(lambda: all(member.health()[0] == 200 for member in members))
+    for member, before in zip(members, errors, strict=True):
+        assert member.metric("worldtick_dependency_errors_total") > before
+        assert member.process.poll() is None, "a worker ended"
+    return first[0]
+
+
+def test_broker_killed_and_started(doomed: Fleet, servers: Stack) -> None:
+    doomed.make_worlds(6, BUSY, daily=False)
+    members = _started(doomed)
+    _outage(doomed, members, "kafka", servers.broker.kill, servers.start_broker)
+    assert [member.terminate() for member in members] == [0, 0]
+    assert doomed.check().steps == 6 * 30
+
+
+def test_database_killed_and_started(doomed: Fleet, servers: Stack) -> None:
+    doomed.make_worlds(6, BUSY, daily=False)
+    members = _started(doomed)
+    _outage(doomed, members, "database", servers.postgres.kill, servers.start_postgres)
+    assert [member.terminate() for member in members] == [0, 0]
+    assert doomed.check().steps == 6 * 30
+
+
+def test_broker_hangs(doomed: Fleet, servers: Stack) -> None:
+    """Stopped, its connections open: what is asked of it fails after about 10 s, not later and not never."""
+    doomed.make_worlds(6, BUSY, daily=False)
+    members = _started(doomed)
+    took_s = _outage(doomed, members, "kafka", servers.broker.pause, servers.broker.resume)
+    assert took_s < 30
+    assert [member.terminate() for member in members] == [0, 0]
+    assert doomed.check().steps == 6 * 30
+
+
+def test_database_hangs(doomed: Fleet, servers: Stack) -> None:
+    """The same of PostgreSQL: what is asked of it fails after about 5 s."""
+    doomed.make_worlds(6, BUSY, daily=False)
+    members = _started(doomed)
+    took_s = _outage(doomed, members, "database", servers.postgres.pause, servers.postgres.resume)
+    assert took_s < 30
+    assert [member.terminate() for member in members] == [0, 0]
+    assert doomed.check().steps == 6 * 30
