@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from confluent_kafka.admin import AdminClient
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -18,7 +17,7 @@ from worldtick.contracts.errors import Unavailable
 from worldtick.observer.groups import Sum, read_groups, summed
 from worldtick.observer.ticks import Tallies, TickAccount, tick_accounts
 from worldtick.runtime.metrics import BYTES
-from worldtick.runtime.vitals import Vitals
+from worldtick.runtime.topics import admin_client
 from worldtick.store.accounts import FINISH_BOUNDS_MS, LATE_BOUNDS_MS, RUN_BOUNDS_MS, STEP_BOUNDS_US
 from worldtick.store.db import Pool
 from worldtick.store.standing import ServiceStanding, one_moment, sealed_totals, seqs_of
@@ -65,11 +64,10 @@ HISTOGRAMS: Final = {
 class Exposition(Collector):
     """Makes all series; a part that is away leaves out its own and says so."""
 
-    def __init__(self, pool: Pool, kafka: Mapping[str, Any], prefix: str, vitals: Vitals | None = None) -> None:
+    def __init__(self, pool: Pool, kafka: Mapping[str, Any], prefix: str) -> None:
         self._pool = pool
-        self._admin = AdminClient(dict(kafka))
+        self._admin = admin_client(kafka)
         self._prefix = prefix
-        self._vitals = vitals
         self._lock = threading.Lock()
         self._made: list[Metric] = []
         self._made_at = float("-inf")
@@ -95,8 +93,6 @@ class Exposition(Collector):
             made = list(make())
         except Unavailable as away:
             log.warning("scrape_incomplete", extra={"part": part, "error": str(away)})
-            if self._vitals is not None:
-                self._vitals.part(part, False, str(away))
             return None
         return made
 

@@ -18,11 +18,11 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
 
 from worldtick.contracts.deadletter import SUFFIX, DeadLetter
 from worldtick.observer.counting import Dead, Seen
 from worldtick.runtime.errors import Fenced
+from worldtick.runtime.topics import admin_client
 
 BATCH_MAX: Final = 1_000
 POLL_S: Final = 0.5
@@ -48,8 +48,12 @@ class Link:
         self._kafka = dict(kafka)
         self._prefix = prefix
         self._topics = tuple(topics)
-        self._rebalanced = False
-        self._admin = AdminClient(self._kafka)
+        moved = self._moves = [0]
+
+        def note(_consumer: Consumer, _places: list[TopicPartition]) -> None:
+            """Callbacks only record, within poll; no batch is in hand then. One that held `self` would make a cycle."""
+            moved[0] += 1
+
         self._consumer = Consumer(
             {
                 **self._kafka,
@@ -66,7 +70,7 @@ class Link:
         )
         self._producer: Producer | None = None  # made for the first dead letter or offset, and after any failure
         names = [prefix + topic for topic in topics]
-        self._consumer.subscribe(names, on_assign=self._moved, on_revoke=self._moved, on_lost=self._moved)
+        self._consumer.subscribe(names, on_assign=note, on_revoke=note, on_lost=note)
 
     def poll(self) -> Batch:
         """Up to BATCH_MAX records, as soon as there is one; none after POLL_S. Raises Fenced on a fatal error."""
@@ -74,12 +78,8 @@ class Link:
         if messages:
             messages += self._consumer.consume(BATCH_MAX - 1, 0)
         group = self._consumer.consumer_group_metadata()
-        rebalanced, self._rebalanced = self._rebalanced, False
+        rebalanced, self._moves[0] = bool(self._moves[0]), 0
         return Batch([self._seen(message) for message in messages if _is_record(message)], group, rebalanced)
-
-    def _moved(self, _consumer: Consumer, _places: list[TopicPartition]) -> None:
-        """Callbacks only record, within poll; no batch is in hand then."""
-        self._rebalanced = True
 
     def _seen(self, message: Message) -> Seen:
         kind, stamp_ms = message.timestamp()
@@ -107,7 +107,8 @@ class Link:
         """topic -> the id of its present incarnation, of those that exist. Raises Fenced."""
         names = [self._prefix + topic for topic in self._topics]
         found: dict[str, str] = {}
-        for name, described in self._admin.describe_topics(TopicCollection(names), request_timeout=_CALL_S).items():
+        admin = admin_client(self._kafka)  # held until the answers are there
+        for name, described in admin.describe_topics(TopicCollection(names), request_timeout=_CALL_S).items():
             try:
                 found[self._bare(name)] = str(described.result(_CALL_S).topic_id)
             except KafkaException as failed:

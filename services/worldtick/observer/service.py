@@ -45,7 +45,7 @@ def run_observer(
     PlatformCollector(registry=series)
     vitals = Vitals(NAME, release, series)
     try:
-        series.register(Exposition(pool, kafka, prefix, vitals))
+        series.register(Exposition(pool, kafka, prefix))
         listening = vitals.serve(port, host)
         if on_serving is not None:
             on_serving(listening)
