@@ -1,10 +1,9 @@
-"""Control in a thread, for tests: it runs while a block runs, and what comes of it is waited for.
+"""Control in a thread, for tests: it runs while a block runs, and people paste.
 Lives here: what tests of pastes and poison share. Not here: fixtures (conftest), worlds (small_worlds)."""
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,8 +15,6 @@ from worldtick.control.desk import Desk, Rules
 from worldtick.control.link import Link
 from worldtick.control.room import Room
 from worldtick.store.db import Pool
-
-UNTIL_S_MAX = 30.0
 
 
 @contextmanager
@@ -34,14 +31,6 @@ def running_control(kafka: str, prefix: str, pool: Pool, link: type[Link] = Link
         stop.set()
         thread.join(30)
         assert not thread.is_alive(), "control did not stop within 30 s"
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Wait for something to be so, within a bound."""
-    deadline = time.monotonic() + UNTIL_S_MAX
-    while not done():
-        assert time.monotonic() < deadline, f"nothing came of it within {UNTIL_S_MAX:.0f} s"
-        threading.Event().wait(0.05)
 
 
 def paste(kafka: str, topic: str, *values: Any, **settings: Any) -> None:

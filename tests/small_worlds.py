@@ -34,6 +34,12 @@ class Nudge(BaseModel):
     by: int
 
 
+class Writing(BaseModel):
+    """Another directive's arguments."""
+
+    text: str
+
+
 def _service(name: str, stream: Any, **more: Any) -> Service[int]:
     return Service(
         name=name,
@@ -49,7 +55,7 @@ def _service(name: str, stream: Any, **more: Any) -> Service[int]:
     )
 
 
-COUNT = _service("count", "all", directives={"nudge": Nudge}, reads_facts=("heat",))
+COUNT = _service("count", "all", directives={"nudge": Nudge, "write": Writing}, reads_facts=("heat",))
 MARKET = _service("market", "hourly", budgets={"orders": 50}, writes_facts=("heat",))
 COUNCIL = _service("council", "daily")
 CATALOGUE: Mapping[str, Service[Any]] = {"count": COUNT, "market": MARKET, "council": COUNCIL}

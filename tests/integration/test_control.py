@@ -14,8 +14,9 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from tests.control_rooms import paste, rung, running_control, until
+from tests.control_rooms import paste, rung, running_control
 from tests.small_worlds import history, make_topics, make_world, read_topic, shape
+from tests.waiting import until
 from worldtick.cli.settings import load
 from worldtick.control.errors import Rewind
 from worldtick.control.link import Link

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.control_rooms import paste, rung, running_control, until
+from tests.control_rooms import paste, rung, running_control
 from tests.small_worlds import CATALOGUE, history, make_topics, make_world, read_topic, shape
+from tests.waiting import until
 from worldtick.clock.worldtime import EPOCH_S, HOUR_US
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.creation import archive_world

@@ -139,7 +139,7 @@ class _Reading:
             self._fault(path, " ".join(str(getattr(broken, "problem", None) or broken).split()))
             return None
         if isinstance(value, str):
-            if not value.isprintable() and _unfit(value):
+            if not value.isprintable() and unfit(value):
                 self._fault(path, "holds characters that no text may hold: NUL or half a surrogate pair")
             return value
         if isinstance(value, bool) or value is None:
@@ -156,5 +156,6 @@ class _Reading:
             self.faults.append(f"{self.document.place(path)} {what}")
 
 
-def _unfit(text: str) -> bool:
+def unfit(text: str) -> bool:
+    """Whether PostgreSQL or UTF-8 could not hold it."""
     return "\0" in text or any("\ud800" <= char <= "\udfff" for char in text)

@@ -10,6 +10,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from worldtick.contracts.errors import Faulty, Refused, Unavailable
 
 _ASK_S: Final = 10.0
+_NOT_YET: Final = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
 
 
 def fetch_record(kafka: Mapping[str, Any], topic: str, partition: int, offset: int) -> Message:
@@ -31,7 +36,7 @@ def fetch_record(kafka: Mapping[str, Any], topic: str, partition: int, offset: i
         there = consumer.list_topics(timeout=_ASK_S).topics
         if topic not in there or partition not in there[topic].partitions:
             raise Faulty(f"{topic}/{partition}", ["there is no such topic or partition on this cluster"])
-        low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_ASK_S)
+        low, end = _span(consumer, TopicPartition(topic, partition))
         if not low <= offset < end:
             raise Refused(f"{topic}/{partition} holds offsets {low} to {end - 1}, and {offset} is none of them")
         consumer.assign([place])
@@ -40,6 +45,21 @@ def fetch_record(kafka: Mapping[str, Any], topic: str, partition: int, offset: i
         raise Unavailable(f"Kafka does not answer: {away.args[0].str()}") from away
     finally:
         consumer.close()
+
+
+def _span(consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """Where the log begins and ends; a topic that was just made may not say so at once."""
+    deadline = time.monotonic() + _ASK_S
+    while True:
+        try:
+            low, end = consumer.get_watermark_offsets(place, timeout=_ASK_S)
+        except KafkaException as refused:
+            if time.monotonic() > deadline or refused.args[0].code() not in _NOT_YET:
+                raise
+            time.sleep(0.1)
+            consumer.list_topics(place.topic, timeout=_ASK_S)  # learns who leads by now
+        else:
+            return low, end
 
 
 def _at(consumer: Consumer, place: TopicPartition) -> Message:

@@ -11,7 +11,6 @@ import pytest
 from tests.small_worlds import CATALOGUE, make_topics
 from worldtick.cli import catalogue
 from worldtick.cli.main import run
-from worldtick.store.db import Pool, open_pool
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,3 @@ def small_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
 def _own_catalogue() -> Iterator[None]:
     yield
     catalogue.catalogue.cache_clear()
-
-
-@pytest.fixture
-def pool(postgres_url: str) -> Iterator[Pool]:
-    """A pool on the test's own database."""
-    pool = open_pool(postgres_url, 4, "test-cli")
-    yield pool
-    pool.close()

@@ -224,3 +224,23 @@ create table tally (
     value  double precision not null,
     primary key (name, labels)
 );
+
+-- Which dead letters were sent back to their topics, and of which dead steps the directives were queued again.
+create table replay (
+    topic     text not null,
+    partition integer not null,
+    "offset"  bigint not null,
+    stamp_ms  bigint not null,
+    begun_at  timestamptz not null default clock_timestamp(),
+    sent_at   timestamptz,
+    times     integer not null default 1,
+    primary key (topic, partition, "offset", stamp_ms)
+);
+create table requeue (
+    world_key integer not null,
+    service   text not null,
+    seq       bigint not null,
+    queued_at timestamptz not null default clock_timestamp(),
+    times     integer not null default 1,
+    primary key (world_key, service, seq)
+);

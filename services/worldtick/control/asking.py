@@ -1,0 +1,67 @@
+"""Asking: an admin's directive, checked against its service's own model and queued for the world's next tick.
+Lives here: what may be queued. Not here: which tick takes it (sealing), reading arguments (cli)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from worldtick.contracts.errors import Faulty, Refused
+from worldtick.contracts.sealed import Directive
+from worldtick.control.documents import Document, unfit
+from worldtick.control.faults import near, validated
+from worldtick.control.naming import named_world
+from worldtick.runtime.memory import section_of
+from worldtick.runtime.service import Service
+from worldtick.sealing.draft import DIRECTIVE_BYTES_MAX, Catalogue, directive_bytes
+from worldtick.store.db import Pool, transaction
+from worldtick.store.directives import count_directives, queue_directive
+
+WAITING_MAX = 100_000  # of one world: 400 ticks' worth; a queue without a bound is a leak
+
+
+def ask(
+    pool: Pool, catalogue: Catalogue, world_id: str, service: str, name: str, args: Mapping[str, Any]
+) -> tuple[int, dict[str, Any]]:
+    """Queue a directive; its id, and its arguments as they are stored, with every default.
+
+    Raises Refused for a world, service or directive that there is not, Faulty naming every fault of the arguments.
+    The model may ask for the world's section: it is validated with context {"section": …}.
+    """
+    with transaction(pool) as conn:
+        world = named_world(conn, world_id, active=True)
+        if service not in world.services or service not in catalogue:
+            raise Refused(f"world {world_id!r} has no service {service!r}{near(service, world.services)}")
+        stored = _checked(catalogue[service], name, args, world.scenario)
+        if count_directives(conn, world.world_key) >= WAITING_MAX:
+            raise Refused(f"{WAITING_MAX} directives wait for world {world_id!r} already; let it tick first")
+        return queue_directive(conn, world.world_key, service, name, stored), stored
+
+
+def _checked(service: Service[Any], name: str, args: Mapping[str, Any], scenario: str) -> dict[str, Any]:
+    if name not in service.directives:
+        raise Refused(f"service {service.name!r} has no directive {name!r}{near(name, service.directives)}")
+    what = f"directive {service.name}.{name}"
+    faults: list[str] = []
+    context = {"section": section_of(service, scenario)}
+    model = validated(service.directives[name], Document("args", dict(args)), dict(args), (), faults, context)
+    if model is None:
+        raise Faulty(what, faults)
+    stored = model.model_dump(mode="json")
+    if any(unfit(text) for text in _texts(stored)):
+        raise Faulty(what, ["holds characters that no text may hold: NUL or half a surrogate pair"])
+    size = directive_bytes(Directive(service.name, name, stored, "admin", 0))
+    if size > DIRECTIVE_BYTES_MAX:
+        raise Faulty(what, [f"takes {size} bytes of a tick; at most {DIRECTIVE_BYTES_MAX}"])
+    return stored
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in plain data."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _texts(key)
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
