@@ -1,6 +1,7 @@
 """Consumer groups as the broker has them: how far each is behind, and what it says became of the records that it read.
 Lives here: reading and summing committed offsets and their accounts. Not here: how an account is kept (each group)."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +14,8 @@ from worldtick.contracts.errors import Unavailable
 GROUPS_MAX: Final = 100  # read for one answer; those of the services that there are come first
 _CALL_S: Final = 10.0
 _OURS: Final = "worldtick."
+LEADER_S: Final = 3.0  # how long a partition may be without a leader
+LEADER_POLL_S: Final = 0.1
 
 
 class Reading(NamedTuple):
@@ -75,16 +78,23 @@ def _committed(admin: AdminClient, group: str, timeout_s: float) -> list[TopicPa
 
 
 def _ends(admin: AdminClient, places: Sequence[tuple[str, int]], timeout_s: float) -> dict[tuple[str, int], int]:
-    """Where the logs end; nothing for topics that were deleted."""
-    if not places:
-        return {}
-    wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for topic, partition in places}
+    """Where the logs end; nothing for topics that were deleted. One made just now has no leader for a moment."""
+    there = admin.list_topics(timeout=timeout_s).topics
+    left = {TopicPartition(topic, partition) for topic, partition in places if topic in there}
     found: dict[tuple[str, int], int] = {}
-    for place, asked in admin.list_offsets(wanted, request_timeout=timeout_s).items():
-        try:
-            found[place.topic, place.partition] = asked.result(timeout_s).offset
-        except KafkaException:
-            continue
+    deadline = time.monotonic() + LEADER_S
+    while left:
+        for place, asked in admin.list_offsets(
+            {place: OffsetSpec.latest() for place in left}, request_timeout=timeout_s
+        ).items():
+            try:
+                found[place.topic, place.partition] = asked.result(timeout_s).offset
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+        left = {place for place in left if (place.topic, place.partition) not in found}
+        if left:
+            time.sleep(LEADER_POLL_S)
     return found
 
 
