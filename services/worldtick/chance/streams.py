@@ -13,5 +13,5 @@ class ChanceStream(IntEnum):
     """
 
     ECONOMY_GENESIS = 0x0100  # entity = person; the first beliefs
-    ECONOMY_QUOTE = 0x0101  # entity = person, page = commodity // 4, word = commodity % 4; prices and odd units
+    ECONOMY_QUOTE = 0x0101  # entity = person, page = commodity // 8, half-word = commodity % 8; quotes in beliefs
     TEST_KIT = 0xF000

@@ -7,7 +7,7 @@ import numpy as np
 
 from worldtick.chance.compiled import compiled
 from worldtick.economy.auction import BUCKETS_MAX, clear_book, share_ppm, surplus_of
-from worldtick.economy.beliefs import hear, learn, remember
+from worldtick.economy.beliefs import believe, hear
 from worldtick.economy.households import (
     DEMAND,
     EFFICIENCY,
@@ -23,6 +23,7 @@ from worldtick.economy.households import (
     World,
     admit,
     consume,
+    whole,
     wish,
     work,
 )
@@ -88,15 +89,37 @@ def _settle(plan: Any, world: Any, book: Any, c: Any, price: Any, sign: Any) -> 
         if units == 0:
             continue
         pair = book.pair[i]
-        person = pair // commodities
+        person = whole(pair, commodities)
         filled = book.filled[i]
+        first = person * HISTORY
         if filled > 0:
             world.money[person] -= sign * filled * price
             world.stock[pair] += sign * filled
-            remember(world, person, c, price)
             if sign > 0 and plan.uses[world.trade[person], c] == 0:
                 world.purse[pair] -= filled * price  # never below 0: the units were what it could pay at its quote
-        learn(world, pair, person, c, units, book.price[i], filled, price, sign)
+            place = world.past_next[person]
+            world.past_price[first + place] = price
+            world.past_commodity[first + place] = c
+            world.past_next[person] = place + 1 if place + 1 < HISTORY else 0
+        total = count = np.int64(0)
+        for k in range(first, first + HISTORY):
+            same = np.int64(world.past_commodity[k] == c)
+            total += same * world.past_price[k]
+            count += same
+        remembered = whole(total, count) if count > 0 else price
+        world.low[pair], world.high[pair] = believe(
+            np.int64(world.low[pair]), np.int64(world.high[pair]), units, book.price[i], filled, price, remembered, sign
+        )
+
+
+@compiled
+def _spread_news(plan: Any, world: Any, wishes: Any, district: Any, c: Any, price: Any) -> Any:
+    """Let all who had no order in a market hear of its price."""
+    commodities = plan.spend_ppm.shape[0]
+    for person in range(plan.district_start[district], plan.district_start[district + 1]):
+        pair = person * commodities + c
+        if not wishes.admitted[pair]:
+            world.low[pair], world.high[pair] = hear(np.int64(world.low[pair]), np.int64(world.high[pair]), price)
 
 
 @compiled
@@ -117,10 +140,7 @@ def _clear_market(
     gained = surplus_of(bids.value, bids.filled, asks.value, asks.filled)
     if volume > 0:
         world.price[market] = price
-        for person in range(plan.district_start[district], plan.district_start[district + 1]):
-            pair = person * commodities + c
-            if not wishes.admitted[pair]:
-                hear(world, pair, price)
+        _spread_news(plan, world, wishes, district, c, price)
     _settle(plan, world, bids, c, world.price[market], 1)
     _settle(plan, world, asks, c, world.price[market], -1)
     report[VOLUME, market] = volume
@@ -188,11 +208,9 @@ def _live(plan: Any, world: Any, hour: Any, wishes: Any, bids: Any, asks: Any, r
     commodities = plan.spend_ppm.shape[0]
     districts = plan.district_start.shape[0] - 1
     for district in range(districts):
-        market = district * commodities
-        for person in range(plan.district_start[district], plan.district_start[district + 1]):
-            work(plan, world, hour, person, market, report)
-            consume(plan, world, hour, person, market, report)
-            wish(plan, world, hour, person, market, wishes)
+        work(plan, world, hour, district, report)
+        consume(plan, world, hour, district, report)
+        wish(plan, world, hour, district, wishes)
     used, waiting = admit(world, hour.market_orders, wishes)
     for district in range(districts):
         for c in range(commodities):
@@ -207,37 +225,31 @@ def _side(room: Any) -> Any:
 
 
 @compiled
-def live_worlds(
-    plan: Any,
-    wide: Any,
-    narrow: Any,
-    short: Any,
-    small: Any,
-    hours: Any,
-    chance: Any,
-    factors: Any,
-    reports: Any,
-    counts: Any,
-) -> Any:
+def live_worlds(plan: Any, bodies: Any, hours: Any, chance: Any, factors: Any, reports: Any, counts: Any) -> Any:
     """Step W worlds of one plan in place, one after another: what a world becomes does not depend on its neighbours.
 
-    wide (W, n + M) int64: money, price. narrow (W, 4 P + HISTORY n) int32: low, high, stock, purse, past_price.
-    short (W, P) uint16: waited. small (W, (HISTORY + 3) n) uint8: past_commodity, past_next, trade, idle.
-    hours (W, 3) int64: hour, hours, market_orders. chance (W, 2) uint64: seed, seq.
-    factors (W, 2, M) int64 ppm: supply, demand. reports (W, REPORT_ROWS, M) int64, zeros. counts (W, 2) int64.
+    bodies (W, bytes) uint8: states as market.py lays them out. hours (W, 3) int64: hour, hours, market_orders.
+    chance (W, 2) uint64: seed, seq. factors (W, 2, M) int64 ppm: supply, demand.
+    reports (W, REPORT_ROWS, M) int64, zeros. counts (W, 2) int64.
     """
     n = plan.district_start[-1]
     p = n * plan.spend_ppm.shape[0]
-    end = HISTORY * n
+    m = factors.shape[2]
     wishes = Wishes(np.empty(p, np.int64), np.empty(p, np.int64), np.empty(p, np.bool_))
     bids, asks = _side(np.empty((6, n), np.int64)), _side(np.empty((6, n), np.int64))
     scratch = np.empty(BUCKETS_MAX, np.int64)
-    for w in range(wide.shape[0]):
-        row, byte = narrow[w], small[w]
+    narrow = 8 * (n + m)
+    short = narrow + 4 * (4 * p + HISTORY * n)
+    small = short + 2 * p
+    for w in range(bodies.shape[0]):
+        wide = bodies[w, :narrow].view(np.int64)
+        row = bodies[w, narrow:short].view(np.int32)
+        byte = bodies[w, small : small + (HISTORY + 3) * n]
+        end = HISTORY * n
         world = World(
-            wide[w, :n], wide[w, n:], row[:p], row[p : 2 * p], row[2 * p : 3 * p], row[3 * p : 4 * p],
-            row[4 * p :].reshape(n, HISTORY), short[w], byte[:end].reshape(n, HISTORY), byte[end : end + n],
-            byte[end + n : end + 2 * n], byte[end + 2 * n :],
+            wide[:n], wide[n:], row[:p], row[p : 2 * p], row[2 * p : 3 * p], row[3 * p : 4 * p], row[4 * p :],
+            bodies[w, short:small].view(np.uint16), byte[:end], byte[end : end + n], byte[end + n : end + 2 * n],
+            byte[end + 2 * n :],
         )  # fmt: skip
         hour = Hour(chance[w, 0], chance[w, 1], hours[w, 0], hours[w, 1], hours[w, 2], factors[w, 0], factors[w, 1])
         counts[w, 0], counts[w, 1] = _live(plan, world, hour, wishes, bids, asks, reports[w], scratch)

@@ -4,6 +4,9 @@ Lives here: one world's state as kernels see it, its work, its wishes. Not here:
 The agents are BazaarBot's (Doran & Parberry, "Emergent economies for role playing games", 2010): inventory, money,
 and for each commodity a believed price range [low, high] that narrows with success, widens and moves with failure.
 docs/ECONOMY.md says where ours differ and why.
+
+A kernel here loops over all persons of a district: a call costs numba an atomic count for each array that it is given,
+and for a person that took longer than its work. What is called for one person or pair takes plain numbers only.
 """
 
 from typing import Any, NamedTuple
@@ -27,6 +30,7 @@ PPM = 1_000_000
 PHASE_STEP = 617  # spreads the persons' odd units over the hours; prime to 1000
 QUOTE = np.uint64(ChanceStream.ECONOMY_QUOTE)
 LOW_HALF = np.uint64(0xFFFFFFFF)
+HALF_BITS = np.uint64(32)
 
 
 class World(NamedTuple):
@@ -38,9 +42,9 @@ class World(NamedTuple):
     high: Any  # (P,) int32
     stock: Any  # (P,) int32, units
     purse: Any  # (P,) int32, price ticks that a household has set aside for a commodity and not spent yet
-    past_price: Any  # (n, HISTORY) int32, price ticks; a ring of the person's last trades
+    past_price: Any  # (n x HISTORY,) int32, price ticks; a ring of each person's last trades
     waited: Any  # (P,) uint16, ticks that a wish to trade has waited for a place in the budget
-    past_commodity: Any  # (n, HISTORY) uint8, NO_TRADE where empty
+    past_commodity: Any  # (n x HISTORY,) uint8, NO_TRADE where empty
     past_next: Any  # (n,) uint8, the place that the next trade takes
     trade: Any  # (n,) uint8
     idle: Any  # (n,) uint8, hours without work or wares
@@ -72,6 +76,16 @@ REPORT_ROWS = 9
 
 
 @compiled
+def whole(dividend: Any, divisor: Any) -> Any:
+    """dividend // divisor for 0 <= dividend < 2^53 and 0 < divisor < 2^53.
+
+    Exact: both are whole in float64, and the quotient's rounding cannot reach the next whole number while
+    dividend < 2^53. A quarter of the time of the machine's 64-bit integer division.
+    """
+    return np.int64(np.float64(dividend) / np.float64(divisor))
+
+
+@compiled
 def _flow(rate_milli: Any, ppm: Any, hour: Any, hours: Any, person: Any) -> Any:
     """Whole units that a rate gives in the `hours` up to `hour`; over time exactly the rate, though no rest is kept."""
     rate = rate_milli * ppm // PPM
@@ -80,120 +94,121 @@ def _flow(rate_milli: Any, ppm: Any, hour: Any, hours: Any, person: Any) -> Any:
 
 
 @compiled
-def work(plan: Any, world: Any, hour: Any, person: Any, market: Any, report: Any) -> Any:
-    """Make what inputs, time and room allow; note whether the person is idle. `market`: the district's first."""
-    trade = world.trade[person]
-    made = plan.makes[trade]
+def work(plan: Any, world: Any, hour: Any, district: Any, report: Any) -> Any:
+    """Everybody makes what inputs, time and room allow; note who is idle."""
     commodities = plan.spend_ppm.shape[0]
-    pair = person * commodities
-    batches = _flow(plan.batches_milli[trade], hour.supply_ppm[market + made], hour.hour, hour.hours, person)
-    sold_meanwhile = plan.batch_units[trade] * plan.batches_milli[trade] * (hour.hours - 1) // MILLI
-    room = max(0, plan.store_units[trade] + sold_meanwhile - world.stock[pair + made])
-    batches = min(batches, room // plan.batch_units[trade])
-    lacking = False
-    for c in range(commodities):
-        uses = plan.uses[trade, c]
-        if uses > 0:
-            lacking = lacking or world.stock[pair + c] < uses
-            batches = min(batches, world.stock[pair + c] // uses)
-    for c in range(commodities):
-        used = batches * plan.uses[trade, c]
-        world.stock[pair + c] -= used
-        report[INPUTS, market + c] += used
-    world.stock[pair + made] += batches * plan.batch_units[trade]
-    report[MADE, market + made] += batches * plan.batch_units[trade]
-    idle = lacking and world.stock[pair + made] == 0
-    world.idle[person] = min(255, world.idle[person] + hour.hours) if idle else 0
+    market = district * commodities
+    for person in range(plan.district_start[district], plan.district_start[district + 1]):
+        trade = world.trade[person]
+        made = plan.makes[trade]
+        pair = person * commodities
+        batches = _flow(plan.batches_milli[trade], hour.supply_ppm[market + made], hour.hour, hour.hours, person)
+        sold_meanwhile = plan.batch_units[trade] * plan.batches_milli[trade] * (hour.hours - 1) // MILLI
+        room = max(0, plan.store_units[trade] + sold_meanwhile - world.stock[pair + made])
+        batches = min(batches, whole(room, plan.batch_units[trade]))
+        lacking = False
+        for c in range(commodities):
+            uses = plan.uses[trade, c]
+            if uses > 0:
+                lacking = lacking or world.stock[pair + c] < uses
+                batches = min(batches, whole(world.stock[pair + c], uses))
+        for c in range(commodities):
+            used = batches * plan.uses[trade, c]
+            world.stock[pair + c] -= used
+            report[INPUTS, market + c] += used
+        world.stock[pair + made] += batches * plan.batch_units[trade]
+        report[MADE, market + made] += batches * plan.batch_units[trade]
+        idle = lacking and world.stock[pair + made] == 0
+        world.idle[person] = min(255, world.idle[person] + hour.hours) if idle else 0
 
 
 @compiled
-def consume(plan: Any, world: Any, hour: Any, person: Any, market: Any, report: Any) -> Any:
+def consume(plan: Any, world: Any, hour: Any, district: Any, report: Any) -> Any:
     """A household uses up what it needs, and of what its larder cannot hold a quarter in an hour.
 
     The inputs of its own trade it leaves alone; of its own product it takes only what it needs.
     """
-    trade = world.trade[person]
     commodities = plan.spend_ppm.shape[0]
-    for c in range(commodities):
-        pair = person * commodities + c
-        if plan.uses[trade, c] == 0 and world.stock[pair] > 0:
-            need = _flow(plan.need_milli[c], hour.demand_ppm[market + c], hour.hour, hour.hours, person)
-            over = world.stock[pair] - plan.larder_units[c]
-            if over > 0 and c != plan.makes[trade]:
-                need += (over + 3) >> 2
-            eaten = min(world.stock[pair], need)
-            world.stock[pair] -= eaten
-            report[EATEN, market + c] += eaten
+    market = district * commodities
+    for person in range(plan.district_start[district], plan.district_start[district + 1]):
+        trade = world.trade[person]
+        for c in range(commodities):
+            pair = person * commodities + c
+            if plan.uses[trade, c] == 0 and world.stock[pair] > 0:
+                need = _flow(plan.need_milli[c], hour.demand_ppm[market + c], hour.hour, hour.hours, person)
+                over = world.stock[pair] - plan.larder_units[c]
+                if over > 0 and c != plan.makes[trade]:
+                    need += (over + 3) >> 2
+                eaten = min(world.stock[pair], need)
+                world.stock[pair] -= eaten
+                report[EATEN, market + c] += eaten
 
 
 @compiled
-def _pays(plan: Any, world: Any, pair: Any, trade: Any) -> Any:
-    """Whether a batch is worth more than its inputs, by the person's own beliefs; `pair`: the person's first."""
-    made = plan.makes[trade]
-    worth = plan.batch_units[trade] * (world.low[pair + made] + world.high[pair + made])
-    for c in range(plan.spend_ppm.shape[0]):
-        worth -= plan.uses[trade, c] * (world.low[pair + c] + world.high[pair + c])
-    return worth > 0
+def _share(money: Any, spend_ppm: Any, hours: Any, demand_ppm: Any) -> Any:
+    """What a household sets aside for a commodity in a tick, price ticks: at most a quarter of its money."""
+    most = money >> 2
+    return min(most, min(most, money * spend_ppm // PPM * hours) * demand_ppm // PPM)
 
 
 @compiled
-def _save(plan: Any, world: Any, hour: Any, person: Any, c: Any, demand_ppm: Any) -> Any:
-    """Set the hour's share of the person's money aside for a commodity; the share, price ticks.
-
-    What was not spent stays, up to PURSE_HOURS of it or the price of one unit.
-    """
-    pair = person * plan.spend_ppm.shape[0] + c
-    most = world.money[person] // 4
-    share = min(most, min(most, world.money[person] * plan.spend_ppm[c] // PPM * hour.hours) * demand_ppm // PPM)
-    room = max(share * PURSE_HOURS, np.int64(world.high[pair])) if share > 0 else 0
-    world.purse[pair] = min(world.purse[pair] + share, room, PURSE_MAX)
-    return share
-
-
-@compiled
-def _offer(plan: Any, world: Any, hour: Any, pair: Any, trade: Any, place: Any) -> Any:
+def _offer(stock: Any, larder: Any, batch_units: Any, batches_milli: Any, hours: Any, full: Any, place: Any) -> Any:
     """(units, place in the belief) of a maker's ask: the fuller the store, the nearer to the lowest price."""
-    over = max(np.int64(0), np.int64(world.stock[pair]) - plan.larder_units[plan.makes[trade]])
-    pace = plan.batch_units[trade] * plan.batches_milli[trade] * hour.hours // MILLI
-    full = plan.store_units[trade]
-    return min(over, pace + 1 + (over >> 3)), place - place * min(over, full) // full
+    over = max(np.int64(0), np.int64(stock) - larder)
+    pace = batch_units * batches_milli * hours // MILLI
+    return min(over, pace + 1 + (over >> 3)), place - whole(place * min(over, full), full)
 
 
 @compiled
-def wish(plan: Any, world: Any, hour: Any, person: Any, market: Any, wishes: Any) -> Any:
-    """Set units and quote of all of one person's pairs; bids together never exceed its money."""
-    trade = world.trade[person]
+def wish(plan: Any, world: Any, hour: Any, district: Any, wishes: Any) -> Any:
+    """Set units and quote of every pair of a district; one person's bids together never exceed its money."""
     commodities = plan.spend_ppm.shape[0]
-    first = person * commodities
-    pays = _pays(plan, world, first, trade)
-    free = world.money[person]
-    words = block(hour.seed, hour.seq, np.uint64(person), QUOTE, np.uint64(0))
-    for c in range(commodities):
-        if c & 3 == 0 and c > 0:
-            words = block(hour.seed, hour.seq, np.uint64(person), QUOTE, np.uint64(c >> 2))
-        pair = first + c
-        width = np.int64(world.high[pair]) - world.low[pair]
-        place = np.int64(words[c & 3] & LOW_HALF) * (width + 1) >> 32
-        uses = plan.uses[trade, c]
-        if c == plan.makes[trade]:
-            units, place = _offer(plan, world, hour, pair, trade, place)
-            quote = world.low[pair] + place
-        elif uses > 0:
-            enough = uses * max(1, plan.batches_milli[trade] * max(INPUT_HOURS, hour.hours) // MILLI)
-            units = max(np.int64(0), enough - world.stock[pair]) if pays else np.int64(0)
-            quote = world.low[pair] + place + (width - place) * units // enough  # the less it has, the dearer
-            units = min(units, free // quote)
-        else:
-            share = _save(plan, world, hour, person, c, hour.demand_ppm[market + c])
-            saved = max(0, world.purse[pair] - max(share, np.int64(world.low[pair])))
-            most = share * (PURSE_HOURS - 1)
-            quote = world.low[pair] + place
-            quote += (width - place) * min(saved, most) // max(1, most)  # the longer it has gone without, the dearer
-            units = min(world.purse[pair], free) // quote
-        wishes.units[pair] = min(units, ORDER_UNITS_MAX)
-        wishes.quote[pair] = quote
-        if c != plan.makes[trade]:
-            free -= wishes.units[pair] * quote
+    market = district * commodities
+    for person in range(plan.district_start[district], plan.district_start[district + 1]):
+        trade = world.trade[person]
+        made = plan.makes[trade]
+        first = person * commodities
+        gain = plan.batch_units[trade] * (np.int64(world.low[first + made]) + world.high[first + made])
+        for c in range(commodities):
+            gain -= plan.uses[trade, c] * (np.int64(world.low[first + c]) + world.high[first + c])
+        free = world.money[person]
+        words = block(hour.seed, hour.seq, np.uint64(person), QUOTE, np.uint64(0))
+        for c in range(commodities):
+            if c & 7 == 0 and c > 0:
+                words = block(hour.seed, hour.seq, np.uint64(person), QUOTE, np.uint64(c >> 3))
+            word = words[(c & 7) >> 1]
+            half = np.int64(word & LOW_HALF if c & 1 == 0 else word >> HALF_BITS)
+            pair = first + c
+            low = np.int64(world.low[pair])
+            width = world.high[pair] - low
+            place = half * (width + 1) >> 32
+            uses = plan.uses[trade, c]
+            if c == made:
+                units, place = _offer(
+                    world.stock[pair], plan.larder_units[made], plan.batch_units[trade], plan.batches_milli[trade],
+                    hour.hours, plan.store_units[trade], place,
+                )  # fmt: skip
+                wishes.units[pair] = min(units, ORDER_UNITS_MAX)
+                wishes.quote[pair] = low + place
+                continue
+            if uses > 0:
+                enough = uses * max(1, plan.batches_milli[trade] * max(INPUT_HOURS, hour.hours) // MILLI)
+                units = max(np.int64(0), enough - world.stock[pair]) if gain > 0 else np.int64(0)
+                quote = low + place + whole((width - place) * units, enough)  # the less it has, the dearer
+                units = min(units, whole(free, quote))
+            else:
+                share = _share(world.money[person], plan.spend_ppm[c], hour.hours, hour.demand_ppm[market + c])
+                room = max(share * PURSE_HOURS, np.int64(world.high[pair])) if share > 0 else np.int64(0)
+                purse = min(world.purse[pair] + share, room, np.int64(PURSE_MAX))
+                saved = min(max(np.int64(0), purse - max(share, low)), share * (PURSE_HOURS - 1))
+                most = max(np.int64(1), share * (PURSE_HOURS - 1))
+                quote = low + place + whole((width - place) * saved, most)  # the longer without it, the dearer
+                units = whole(min(purse, free), quote)
+                world.purse[pair] = purse
+            units = min(units, ORDER_UNITS_MAX)
+            free -= units * quote
+            wishes.units[pair] = units
+            wishes.quote[pair] = quote
 
 
 @compiled

@@ -21,28 +21,34 @@ _LOW_HALF = np.uint64(0xFFFFFFFF)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Market:
-    """One world's economy after a tick. n persons, P = n x C pairs, M = D x C markets; see hours.live_worlds."""
+    """One world's economy after a tick: its arrays lie in one body, which is what a batch copies and a snapshot holds.
+
+    n persons, P = n x C pairs, M = D x C markets. In this order, little-endian: int64 money (n,), price (M,);
+    int32 low, high, stock, purse (P,) each, past_price (10 n,); uint16 waited (P,); uint8 past_commodity (10 n,),
+    past_next, trade, idle (n,) each; zeros up to a multiple of 8.
+    """
 
     plan: Plan
-    wide: NDArray[np.int64]  # (n + M,) money, last price
-    narrow: NDArray[np.int32]  # (4 P + 10 n,) low, high, stock, purse, remembered prices
-    short: NDArray[np.uint16]  # (P,) waited
-    small: NDArray[np.uint8]  # (13 n,) remembered commodities, next place, trade, idle
+    body: NDArray[np.uint8]  # (body_bytes(plan),)
     shocks: tuple[Shock, ...] = ()  # those that have not ended, in canonical order
+
+    def _part(self, start: int, count: int, dtype: Any) -> Any:
+        return self.body[start : start + count * np.dtype(dtype).itemsize].view(dtype)
 
     @property
     def money(self) -> NDArray[np.int64]:
         """(n,) price ticks."""
-        return self.wide[: self.plan.persons]
+        return self._part(0, self.plan.persons, np.int64)  # type: ignore[no-any-return]
 
     @property
     def price(self) -> NDArray[np.int64]:
         """(M,) last price, price ticks."""
-        return self.wide[self.plan.persons :]
+        return self._part(8 * self.plan.persons, self.plan.markets, np.int64)  # type: ignore[no-any-return]
 
     def _pairs(self, column: int) -> NDArray[np.int32]:
-        n, c = self.plan.persons, len(self.plan.commodities)
-        return self.narrow[column * n * c : (column + 1) * n * c].reshape(n, c)
+        plan = self.plan
+        start = 8 * (plan.persons + plan.markets) + 4 * column * plan.pairs
+        return self._part(start, plan.pairs, np.int32).reshape(plan.persons, -1)  # type: ignore[no-any-return]
 
     @property
     def low(self) -> NDArray[np.int32]:
@@ -65,26 +71,29 @@ class Market:
         return self._pairs(3)
 
     @property
-    def waited(self) -> NDArray[np.uint16]:
-        """(n, C) ticks that a wish has waited for a place in the budget."""
-        return self.short.reshape(self.plan.persons, -1)
-
-    @property
     def past_price(self) -> NDArray[np.int32]:
         """(n, 10) price of each remembered trade, price ticks."""
-        return self.narrow[4 * self.plan.persons * len(self.plan.commodities) :].reshape(self.plan.persons, HISTORY)
+        n = self.plan.persons
+        return self._part(_short(self.plan) - 4 * HISTORY * n, HISTORY * n, np.int32).reshape(n, -1)  # type: ignore[no-any-return]
+
+    @property
+    def waited(self) -> NDArray[np.uint16]:
+        """(n, C) ticks that a wish has waited for a place in the budget."""
+        return self._part(_short(self.plan), self.plan.pairs, np.uint16).reshape(self.plan.persons, -1)  # type: ignore[no-any-return]
+
+    def _bytes(self, column: int, count: int) -> NDArray[np.uint8]:
+        start = _short(self.plan) + 2 * self.plan.pairs + column * self.plan.persons
+        return self.body[start : start + count * self.plan.persons]
 
     @property
     def past_commodity(self) -> NDArray[np.uint8]:
         """(n, 10) commodity of each remembered trade, 255 where none."""
-        n = self.plan.persons
-        return self.small[: HISTORY * n].reshape(n, HISTORY)
+        return self._bytes(0, HISTORY).reshape(self.plan.persons, HISTORY)
 
     @property
     def trade(self) -> NDArray[np.uint8]:
         """(n,) index of each person's trade."""
-        n = self.plan.persons
-        return self.small[(HISTORY + 1) * n : (HISTORY + 2) * n]
+        return self._bytes(HISTORY + 1, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,25 +120,21 @@ class Lived:
     waiting: int  # carried over
 
 
-def sizes(plan: Plan) -> tuple[int, int, int, int]:
-    """Lengths of the wide, narrow, short and small arrays."""
-    n, pairs = plan.persons, plan.persons * len(plan.commodities)
-    return n + plan.markets, 4 * pairs + HISTORY * n, pairs, (HISTORY + 3) * n
+def _short(plan: Plan) -> int:
+    """Where a body's uint16 begin."""
+    return 8 * (plan.persons + plan.markets) + 4 * (4 * plan.pairs + HISTORY * plan.persons)
+
+
+def body_bytes(plan: Plan) -> int:
+    """The length of a body."""
+    return -(-(_short(plan) + 2 * plan.pairs + (HISTORY + 3) * plan.persons) // 8) * 8
 
 
 def genesis(plan: Plan, seed: int) -> Market:
     """The first state: equal money, some stock, beliefs scattered round the base prices, purses begun at random."""
-    n, c = plan.persons, len(plan.commodities)
-    wide, narrow, short, small = sizes(plan)
-    draws = _draws(seed, n, c)
+    draws = _draws(seed, plan.persons, len(plan.commodities))
     shift = (draws & _LOW_HALF).astype(np.int64) * 401 // (1 << 32) - 200  # up to a fifth off, in thousandths
-    market = Market(
-        plan,
-        np.empty(wide, np.int64),
-        np.zeros(narrow, np.int32),
-        np.zeros(short, np.uint16),
-        np.zeros(small, np.uint8),
-    )
+    market = Market(plan, np.zeros(body_bytes(plan), np.uint8))
     market.money[:] = plan.money_ticks
     market.price[:] = np.tile(plan.base_price, len(plan.districts))
     market.low[:] = np.maximum(1, plan.base_price * (900 + shift) // 1000)
@@ -190,24 +195,18 @@ def step_batch(markets: Sequence[Market], ticks: Sequence[MarketTick]) -> list[L
 
 def _step_group(markets: Sequence[Market], ticks: Sequence[MarketTick]) -> list[Lived]:
     plan = markets[0].plan
-    wide = np.stack([market.wide for market in markets])
-    narrow = np.stack([market.narrow for market in markets])
-    short = np.stack([market.short for market in markets])
-    small = np.stack([market.small for market in markets])
+    bodies = np.stack([market.body for market in markets])
     hours = np.array([(tick.hour, tick.hours, tick.market_orders) for tick in ticks], np.int64)
     chance = np.array([(tick.seed & WORD_MASK, tick.seq) for tick in ticks], np.uint64)
-    factors = np.array([(tick.supply_ppm, tick.demand_ppm) for tick in ticks], np.int64)
+    factors = np.empty((len(ticks), 2, plan.markets), np.int64)
+    for tick, factor in zip(ticks, factors, strict=True):
+        factor[0] = tick.supply_ppm
+        factor[1] = tick.demand_ppm
     reports = np.zeros((len(ticks), REPORT_ROWS, plan.markets), np.int64)
     counts = np.zeros((len(ticks), 2), np.int64)
-    live_worlds(plan.tables, wide, narrow, short, small, hours, chance, factors, reports, counts)
-    orders = counts.tolist()
+    live_worlds(plan.tables, bodies, hours, chance, factors, reports, counts)
+    # Copies: a view would keep the whole batch's bodies alive as long as one world is not stepped again.
     return [
-        Lived(_taken(plan, w, (wide, narrow, short, small), ticks[w].shocks), reports[w], orders[w][0], orders[w][1])
-        for w in range(len(ticks))
+        Lived(Market(plan, body.copy(), tick.shocks), report, orders, waiting)
+        for body, tick, report, (orders, waiting) in zip(bodies, ticks, reports, counts.tolist(), strict=True)
     ]
-
-
-def _taken(plan: Plan, w: int, batch: tuple[Any, Any, Any, Any], shocks: tuple[Shock, ...]) -> Market:
-    """World w of a batch, as copies: a view would keep the whole batch's arrays alive while one world rests."""
-    wide, narrow, short, small = batch
-    return Market(plan, wide[w].copy(), narrow[w].copy(), short[w].copy(), small[w].copy(), shocks)

@@ -46,6 +46,11 @@ class Plan:
         return len(self.person_trade)
 
     @property
+    def pairs(self) -> int:
+        """P = n x C."""
+        return len(self.person_trade) * len(self.commodities)
+
+    @property
     def markets(self) -> int:
         """D x C: a market for each commodity in each district, at district x C + commodity."""
         return len(self.districts) * len(self.commodities)
