@@ -186,7 +186,7 @@ def test_series_of_a_day(pool: Pool, kafka: str, topics: str, postgres_url: str)
         assert series["ticks_finished_total", "applied", service] == ticks
         assert series["ticks_for_service_total", service] == ticks
         assert (series["ticks_in_flight", service], series["ticks_balance", service]) == (0, 1)
-        assert series["lag_world_hours", service] == 0
+        assert series["lag_world_seconds", service] == 0
         assert series["slices", service, "well"] == 3
     assert series["step_seconds_count", "count"] <= 75
     assert series["event_bytes_count", "step_completed"] == expected
@@ -205,12 +205,12 @@ def test_lag_in_records_and_world_hours(pool: Pool, kafka: str, topics: str, pos
             eventually(finished(pool, "market"), "market is done")
         tick_hours(pool, kafka, topics, 11)
         series = _scrape(ports[0])
-        assert series["lag_world_hours", "market"] == 10
+        assert series["lag_world_seconds", "market"] == 36_000
         assert series["group_lag_records", "worldtick.market", "world.tick.hourly"] == 10
         assert series["worlds_behind", "market"] == 1
         assert (series["ticks_in_flight", "market"], series["ticks_balance", "market"]) == (10, 1)
         with worker(MARKET, kafka, postgres_url, topics):
-            eventually(lambda: _scrape(ports[0])["lag_world_hours", "market"] == 0, "it has caught up")
+            eventually(lambda: _scrape(ports[0])["lag_world_seconds", "market"] == 0, "it has caught up")
         eventually(
             lambda: _scrape(ports[0])["group_lag_records", "worldtick.market", "world.tick.hourly"] == 0,
             "no records left",

@@ -11,6 +11,7 @@ from worldtick.cli.catalogue import catalogue
 from worldtick.cli.database import database
 from worldtick.cli.moments import moment_us
 from worldtick.cli.settings import Settings
+from worldtick.cli.world_stats import stats
 from worldtick.clock.calendar import moment
 from worldtick.clock.worldtime import format_unix_us, format_world_time
 from worldtick.control.creation import archive_world, create_world
@@ -29,6 +30,9 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON 
 @click.group()
 def world() -> None:
     """Create, list, show and archive worlds."""
+
+
+world.add_command(stats)
 
 
 @world.command()

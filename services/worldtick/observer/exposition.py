@@ -25,7 +25,6 @@ from worldtick.store.standing import ServiceStanding, one_moment, sealed_totals,
 log = logging.getLogger(__name__)
 
 FRESH_S: Final = 1.0  # scrapes within it share one answer
-HOUR_US: Final = 3_600_000_000
 LabelsT = TypeVar("LabelsT", bound=tuple[str, ...])
 
 # tally -> (series, meaning, labels, divisor)
@@ -123,8 +122,8 @@ def _service_series(services: Iterable[ServiceStanding]) -> Iterator[Metric]:
     states |= {(row.service, "diverged"): row.diverged for row in rows}
     states |= {(row.service, "well"): row.slices - row.parked - row.diverged for row in rows}
     yield _gauge("slices", "Slices, by state", states, ("service", "state"))
-    behind = {(row.service,): row.behind_us / HOUR_US for row in rows}
-    yield _gauge("lag_world_hours", "World time from the slowest slice to its newest tick", behind, ("service",))
+    behind = {(row.service,): row.behind_us / 1e6 for row in rows}
+    yield _gauge("lag_world_seconds", "World time from the slowest slice to its newest tick", behind, ("service",))
     worlds = {(row.service,): row.worlds_behind for row in rows}
     yield _gauge("worlds_behind", "Worlds in which the service has not finished the newest tick", worlds, ("service",))
     carried = {(row.service,): row.carried for row in rows}
