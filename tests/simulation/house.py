@@ -209,16 +209,33 @@ class House:
 
     def run(self) -> None:
         """Faults first, then quiet; then a takeover by new processes. Raises Broken."""
+        if self.plan.backlog:
+            self._lie_idle()
         for worker in self.workers:
             worker.boot()
         actors: list[Actor] = [*self.workers, *self.workers, *self.tickers, self.control, self.misfortune]
+        actor = actors[0]
         for _ in range(FAULTY_STEPS):
             self.steps += 1
-            if not self.rng.choice(actors).act() and self.tickers_done() and self._resting():
+            if self.rng.random() >= self.plan.burst:
+                actor = self.rng.choice(actors)
+            if actor.act():
+                continue
+            actor = self.rng.choice(actors)
+            if self.tickers_done() and self._resting():
                 break
         self.misfortune.end()
         self._until_quiet()
         self._take_over()
+
+    def _lie_idle(self) -> None:
+        """Tickers alone, until retention deletes."""
+        for _ in range(self.rng.randint(10, 80)):
+            self.rng.choice(self.tickers).act()
+        for logs in self.broker.topics.values():
+            for log in logs:
+                log.cut(self.rng.randint(0, log.end))
+        self.say("SERVICES ARE INSTALLED; logs begin at %s", [log.start for log in self.broker.topics["world.tick"]])
 
     def tickers_done(self) -> bool:
         """Whether all runs are over."""

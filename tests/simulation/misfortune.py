@@ -128,13 +128,16 @@ class Misfortune:
         return True
 
     def _pause(self) -> bool:
-        """A zombie: its session may end while it stands still."""
-        worker = self._worker()
-        if worker is None:
+        """A process stands still: best of all between an assignment and its claim, or with a transaction to begin."""
+        rng = self.house.rng
+        running = [worker for worker in self.house.workers if worker.up and not worker.paused]
+        ripe = [worker for worker in running if worker.settling or worker.publishes]
+        if not running:
             return False
+        worker = rng.choice(ripe or running)
         self.house.say("%s stands still", worker.name)
         worker.paused = True
-        if self.house.rng.random() < 0.8:
+        if rng.random() < (0.8 if worker.settling else 0.4):  # a zombie: its session ends
             worker.group.expel(worker.member)
         return True
 

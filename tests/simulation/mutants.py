@@ -15,6 +15,7 @@ from worldtick.runtime.effects import (
     Committed,
     LoadLedger,
     LoadSlices,
+    LoadTicks,
     Record,
     Survived,
     Transact,
@@ -134,11 +135,19 @@ class MemoryKept(Protocol):
         self.memory._worlds.update(kept)
 
 
-class GapsStepped(Protocol):
-    """Steps the tick that was rung, not those before it."""
+class RecordsStepped(Protocol):
+    """Steps the tick that was rung in the place of those before it."""
 
-    def _planned(self, places: Sequence[Any], *more: Any) -> Any:
-        return super()._planned(places[-1:], *more)
+    def prepare(self, records: Sequence[Record], group: Any) -> Work:
+        """With the newest body at every place."""
+
+        def hear(effect: Any, answer: Any) -> Any:
+            if not isinstance(effect, LoadTicks):
+                return answer
+            newest = {key: body for key, _, body in answer}
+            return [(key, place, newest[key]) for key, place, _ in answer]
+
+        return through(super().prepare(records, group), hear=hear)
 
 
 class DeadWithoutRow(Protocol):
@@ -268,7 +277,7 @@ MUTANTS = [
     Mutant("stale_is_done", "Commit: a refused one drops the batch", StaleIsDone),
     Mutant("foreign_rings", "Doorbell: only rings at home count", ForeignRings),
     Mutant("memory_kept", "Commit: nothing in memory outlives a failure", MemoryKept),
-    Mutant("gaps_stepped", "Chain and Doorbell: every tick up to the one rung", GapsStepped),
+    Mutant("records_stepped", "Doorbell and Chain: every tick from the table, none from its record", RecordsStepped),
     Mutant("dead_without_row", "Dead: a ledger row and a letter", DeadWithoutRow),
     Mutant("accounts_in_memory", "Law 6: the account goes with the offset", AccountsInMemory),
     Mutant("origins_ignored", "Publish: origins are in the order of versions", OriginsIgnored),

@@ -24,8 +24,8 @@ FAULTS = (
     "load",
     "stop",
     "late_ring",
-    "fetch",
 )
+OFTEN = ("crash", "pause", "pause", "rebalance", "rebalance", "sql", "end", "end")
 INPUTS = ("paste", "garbage", "copy", "directive")
 
 
@@ -49,6 +49,9 @@ class Plan:
     rules: Rules
     inputs: tuple[str, ...]
     faults: tuple[str, ...]
+    burst: float  # chance that whoever acted acts again at once
+    alert: float  # chance that a worker hears of a rebalance before it does anything else
+    backlog: bool  # services are installed late, when retention has already deleted most rings
     bad: tuple[tuple[str, str, int, str], ...]  # service, world, place, what its step does
 
 
@@ -80,7 +83,10 @@ def draw(seed: int) -> Plan:
             memory_bytes_max=rng.choice((1 << 30, 1 << 30, 20)),
         ),
         inputs=tuple(rng.choice(INPUTS) for _ in range(rng.choice((0, 2, 4)))),
-        faults=tuple(rng.choice(FAULTS) for _ in range(rng.choice((0, 2, 4, 8)))),
+        faults=tuple(rng.choice(FAULTS + OFTEN) for _ in range(rng.choice((0, 3, 6, 12)))),
+        burst=rng.choice((0.0, 0.5, 0.9)),
+        alert=rng.choice((0.5, 0.05)),
+        backlog=rng.random() < 0.3,
         bad=tuple(_bad_steps(rng, services, worlds, hours)),
     )
 

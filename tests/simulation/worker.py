@@ -9,7 +9,7 @@ from tests.simulation.performing import WAITS, Away, Credentials, Fetch, Hands, 
 from tests.simulation.service import Killed, Roll
 from tests.simulation.telling import told
 from worldtick.runtime.batches import Prepared
-from worldtick.runtime.effects import Record
+from worldtick.runtime.effects import Record, Transact
 from worldtick.runtime.protocol import Protocol
 from worldtick.runtime.service import Service
 from worldtick.sealing.rings import TOPIC_OF_STREAM
@@ -41,12 +41,16 @@ class Worker:
         self.generation = -1
         self.hands = Hands(self)
         self._assigned: frozenset[int] = frozenset()
+        self._revoked: frozenset[int] = frozenset()  # and not yet let go
+        self._lost: frozenset[int] = frozenset()
+        self._claimed: frozenset[int] = frozenset()
         self._positions: dict[int, int] = {}
         self._holes: list[int] = []
         self._stages: dict[str, Stage] = {}
         self._ready: dict[str, list[tuple[Prepared, Sequence[Record]]]] = {"commit": [], "publish": []}
         self._failed = False
         self._moved = False
+        self._unproved = False
         self._noted: dict[int, int] = {}
 
     # ---- the process
@@ -68,6 +72,17 @@ class Worker:
         self.up, self.paused = False, False
         self._forget()
 
+    @property
+    def settling(self) -> bool:
+        """Whether it is between partitions that moved and having claimed them."""
+        return self._moved or "main" in self._stages
+
+    @property
+    def publishes(self) -> bool:
+        """Whether its next Kafka transaction is about to begin, with outputs that were read."""
+        stage = self._stages.get("publish")
+        return stage is not None and isinstance(stage.effect, Transact) and stage.transaction is None
+
     def owns(self, transaction: Transaction) -> bool:
         """Whether the process still works on a transaction."""
         return self.up and any(stage.open is transaction for stage in self._stages.values())
@@ -81,7 +96,7 @@ class Worker:
             if (self._failed or self._moved) and self._idle():
                 return self._begin_again()
             unseen = self.group.unseen(self.member) and not self._moved
-            if unseen and (not options or self.house.rng.random() < 0.3):
+            if unseen and (not options or self.house.rng.random() < self.house.plan.alert):
                 self._notice()
                 return True
             if self._hand_over():
@@ -103,13 +118,29 @@ class Worker:
         return not self._stages and not self._ready["commit"] and not self._ready["publish"]
 
     def _notice(self) -> None:
-        """A rebalance callback: it only records; what is under way is dropped."""
+        """A rebalance callback: it gives up at once, and records; what is under way is dropped."""
+        noticed = self.group.notice(self.member)
+        if noticed is None:
+            self.house.say("%s hears that it was expelled", self.name)
+            self._lost |= self._assigned
+            self._revoked -= self._assigned
+            self._assigned = frozenset()
+            self.member = self.house.new_member()
+            self.group.join(self.member)
+            self.generation = -1
+        else:
+            before = self._assigned
+            self.generation, self._assigned = noticed
+            self._revoked = (self._revoked | before) - self._assigned
+            self.house.say("%s hears: generation %d, partitions %s", self.name, self.generation, sorted(self._assigned))
         self._moved = True
-        self.house.say("%s notices that partitions move", self.name)
         if self.house.habits.drops_on_revoke:
             self.protocol.fail()
 
     def _begin_again(self) -> bool:
+        if self._unproved and self.group.unseen(self.member):
+            self._notice()
+        self._unproved = False
         work = self._reassigned() if self._moved else self._rewound()
         self._failed = self._moved = False
         self._start("main", work)
@@ -205,17 +236,12 @@ class Worker:
 
     def _reassigned(self) -> Work:
         """Give up, claim, read the offsets, go on there."""
-        noticed = self.group.notice(self.member)
-        lost = noticed is None
-        if noticed is None:
-            self.member = self.house.new_member()
-            self.group.join(self.member)
-            self.generation, now = -1, frozenset[int]()
-        else:
-            self.generation, now = noticed
-        before, self._assigned = self._assigned, now
-        yield from self.protocol.let_go(sorted(before - now), lost)
-        yield from self._settled(now if self.house.habits.claims_again else now - before)
+        lost, revoked = sorted(self._lost), sorted(self._revoked)
+        self._lost, self._revoked = frozenset(), frozenset()
+        new = self._assigned - self._claimed
+        yield from self.protocol.let_go(lost, lost=True)
+        yield from self.protocol.let_go(revoked)
+        yield from self._settled(self._assigned if self.house.habits.claims_again else new)
 
     def _rewound(self) -> Work:
         """After a failure: claim again, so that nobody else's claim and no COMMIT still under way is in the way."""
@@ -226,10 +252,11 @@ class Worker:
         self._positions = {}
         if self.hands.producer_broken:
             yield Renew()
+        self._claimed = self._assigned
         yield from self.protocol.claim(sorted(claims))
         committed = yield Fetch(tuple(sorted(self._assigned)))
         if self.house.habits.proves_membership and not (yield Member(committed)):
-            self._moved = True  # a claim that came late, from one that is a member no more
+            self._failed = self._unproved = True  # a claim that came late, from one that is a member no more
             return
         self.protocol.place(committed)
         self._positions = {p: offset for p, (offset, _) in committed.items()}
