@@ -142,7 +142,8 @@ def test_rings_beyond_the_table_are_seen(pool: Pool, kafka: str, topics: str, ca
 # From here on: with workers, through /metrics.
 
 
-def _scrape(port: int) -> dict[tuple[str, ...], float]:
+def scrape(port: int) -> dict[tuple[str, ...], float]:
+    """All series of an observer: (name without its beginning, label values in order of their names) -> value."""
     client = HTTPConnection("127.0.0.1", port, timeout=10)
     client.request("GET", "/metrics")
     answer = client.getresponse()
@@ -158,7 +159,9 @@ def _scrape(port: int) -> dict[tuple[str, ...], float]:
     return found
 
 
-def _observing(kafka: str, url: str, prefix: str, ports: list[int]) -> Any:
+def observing(kafka: str, url: str, prefix: str, ports: list[int]) -> Any:
+    """An observer in a thread; its port comes into `ports`."""
+
     def observe(stop: threading.Event) -> None:
         run_observer({"bootstrap.servers": kafka}, url, prefix, 0, stop, host="127.0.0.1", on_serving=ports.append)
 
@@ -169,7 +172,7 @@ def test_series_of_a_day(pool: Pool, kafka: str, topics: str, postgres_url: str)
     for number in range(3):
         make_world(pool, f"w{number}", services=("count", "market"))
     ports: list[int] = []
-    with _observing(kafka, postgres_url, topics, ports), worker(COUNT, kafka, postgres_url, topics):
+    with observing(kafka, postgres_url, topics, ports), worker(COUNT, kafka, postgres_url, topics):
         tick_hours(pool, kafka, topics, 10)
         with worker(MARKET, kafka, postgres_url, topics):
             tick_hours(pool, kafka, topics, 24)
@@ -177,9 +180,9 @@ def test_series_of_a_day(pool: Pool, kafka: str, topics: str, postgres_url: str)
             eventually(finished(pool, "market"), "market is done")
         eventually(lambda: bool(ports), "the observer listens")
         expected = 3 * 25 + 3 * 24
-        counted = lambda: _scrape(ports[0]).get(("events_total", "step_completed")) == expected  # noqa: E731
+        counted = lambda: scrape(ports[0]).get(("events_total", "step_completed")) == expected  # noqa: E731
         eventually(counted, "all steps are counted")
-        series = _scrape(ports[0])
+        series = scrape(ports[0])
     assert series["ticks_sealed_total", "hourly"] == 72
     assert series["ticks_sealed_total", "daily"] == 3
     for service, ticks in (("count", 75), ("market", 72)):
@@ -199,19 +202,19 @@ def test_series_of_a_day(pool: Pool, kafka: str, topics: str, postgres_url: str)
 def test_lag_in_records_and_world_hours(pool: Pool, kafka: str, topics: str, postgres_url: str) -> None:
     make_world(pool, "w", services=("market",))
     ports: list[int] = []
-    with _observing(kafka, postgres_url, topics, ports):
+    with observing(kafka, postgres_url, topics, ports):
         with worker(MARKET, kafka, postgres_url, topics):
             tick_hours(pool, kafka, topics, 1)
             eventually(finished(pool, "market"), "market is done")
         tick_hours(pool, kafka, topics, 11)
-        series = _scrape(ports[0])
+        series = scrape(ports[0])
         assert series["lag_world_seconds", "market"] == 36_000
         assert series["group_lag_records", "worldtick.market", "world.tick.hourly"] == 10
         assert series["worlds_behind", "market"] == 1
         assert (series["ticks_in_flight", "market"], series["ticks_balance", "market"]) == (10, 1)
         with worker(MARKET, kafka, postgres_url, topics):
-            eventually(lambda: _scrape(ports[0])["lag_world_seconds", "market"] == 0, "it has caught up")
+            eventually(lambda: scrape(ports[0])["lag_world_seconds", "market"] == 0, "it has caught up")
         eventually(
-            lambda: _scrape(ports[0])["group_lag_records", "worldtick.market", "world.tick.hourly"] == 0,
+            lambda: scrape(ports[0])["group_lag_records", "worldtick.market", "world.tick.hourly"] == 0,
             "no records left",
         )
