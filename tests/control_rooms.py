@@ -2,26 +2,37 @@
 Lives here: what tests of pastes and poison share. Not here: fixtures (conftest), worlds (small_worlds)."""
 
 import json
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import Producer
 
 from tests.small_worlds import CATALOGUE, TICK_TOPICS, read_topic
+from worldtick.cli.settings import load
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.desk import Desk, Rules
 from worldtick.control.link import Link
 from worldtick.control.room import Room
+from worldtick.local.kafka_jars import CACHE_DIR, classpath, java, tool_command
+from worldtick.runtime.service import Service
 from worldtick.store.db import Pool
 
 
 @contextmanager
-def running_control(kafka: str, prefix: str, pool: Pool, link: type[Link] = Link, **rules: Any) -> Iterator[Room]:
+def running_control(
+    kafka: str,
+    prefix: str,
+    pool: Pool,
+    link: type[Link] = Link,
+    catalogue: Mapping[str, Service[Any]] = CATALOGUE,
+    **rules: Any,
+) -> Iterator[Room]:
     """A control room that works as long as the block runs."""
     member = link({"bootstrap.servers": kafka}, prefix, TICK_TOPICS)
-    room = Room(member, Desk(pool, CATALOGUE, Rules(prefix=prefix, **rules)), pool, EventWriter())
+    room = Room(member, Desk(pool, catalogue, Rules(prefix=prefix, **rules)), pool, EventWriter())
     stop = threading.Event()
     thread = threading.Thread(target=room.run_until, args=(stop,))
     thread.start()
@@ -49,6 +60,15 @@ def paste(kafka: str, topic: str, *values: Any, **settings: Any) -> None:
         producer.produce(topic, raw, on_delivery=delivered)
     assert producer.flush(10) == 0
     assert not failed
+
+
+def console(kafka: str, topic: str, text: str) -> None:
+    """Kafka's own console producer, fed as a person does: lines on standard input, no key."""
+    settings = load()
+    jars = classpath(settings.cache_dir or CACHE_DIR, lambda _line: None)
+    tool = tool_command(java(settings.java_home), jars, "org.apache.kafka.tools.ConsoleProducer")
+    argv = [*tool, "--bootstrap-server", kafka, "--topic", topic]
+    subprocess.run(argv, input=text.encode(), check=True, timeout=60, capture_output=True)
 
 
 def rung(kafka: str, prefix: str, topic: str = "world.tick") -> list[int]:

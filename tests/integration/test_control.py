@@ -4,7 +4,6 @@ Lives here: what reaches the dead-letter topics, and how often. Not here: what a
 import json
 import secrets
 import struct
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +13,11 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from tests.control_rooms import paste, rung, running_control
+from tests.control_rooms import console, paste, rung, running_control
 from tests.small_worlds import history, make_topics, make_world, read_topic, shape
 from tests.waiting import until
-from worldtick.cli.settings import load
 from worldtick.control.errors import Rewind
 from worldtick.control.link import Link
-from worldtick.local.kafka_jars import CACHE_DIR, classpath, java, tool_command
 from worldtick.store.db import Pool, open_pool
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
@@ -46,17 +43,6 @@ def prefix(kafka: str, topic_prefix: str) -> str:
     return topic_prefix
 
 
-def _console(kafka: str, topic: str, text: str) -> None:
-    """Kafka's own console producer, fed as a person does: lines on standard input."""
-    settings = load()
-    cache = settings.cache_dir or CACHE_DIR
-    tool = tool_command(
-        java(settings.java_home), classpath(cache, lambda _line: None), "org.apache.kafka.tools.ConsoleProducer"
-    )
-    argv = [*tool, "--bootstrap-server", kafka, "--topic", topic]
-    subprocess.run(argv, input=text.encode(), check=True, timeout=60, capture_output=True)
-
-
 def _letters(kafka: str, prefix: str, topic: str = HOURLY) -> list[Any]:
     return read_topic(kafka, f"{prefix}{topic}.dlq")
 
@@ -65,14 +51,14 @@ def _reasons(kafka: str, prefix: str, topic: str = HOURLY) -> Counter[str]:
     return Counter(dict(letter.headers())["dlq.reason"].decode() for letter in _letters(kafka, prefix, topic))
 
 
-def test_the_seeds_tick_through_kafkas_own_console(kafka: str, prefix: str, pool: Pool) -> None:
+def test_the_seeds_tick_through_kafkas_ownconsole(kafka: str, prefix: str, pool: Pool) -> None:
     key = make_world(pool, "w", epoch_s=NEAR_SEED_S)
     line, pretty = json.dumps(json.loads(SEED)), json.dumps(json.loads(SEED), indent=2)
     with running_control(kafka, prefix, pool):
-        _console(kafka, prefix + HOURLY, f"{line}\n{line}\n{pretty}\n")
+        console(kafka, prefix + HOURLY, f"{line}\n{line}\n{pretty}\n")
         until(lambda: len(_letters(kafka, prefix)) == len(pretty.splitlines()))
         until(lambda: len(history(pool, key)) == 39)
-        _console(kafka, prefix + HOURLY, line)
+        console(kafka, prefix + HOURLY, line)
         paste(kafka, prefix + HOURLY, NEXT)  # behind it in no order, but the service lives on
         until(lambda: len(history(pool, key)) == 40)
     ticks = history(pool, key)
