@@ -14,12 +14,14 @@ from worldtick.contracts.errors import Unavailable
 from worldtick.local import kafka_jars, postgres
 from worldtick.local.account import reachable_home, unprivileged
 from worldtick.local.broker import Broker, address
+from worldtick.local.daemon import wait_until
 from worldtick.local.memory import Memory, PartStatus, StackStatus, first_memory, read_memory, write_memory
 from worldtick.local.ports import PortTaken, free_ports, is_free
 from worldtick.local.postgres import Postgres
 
 DISK_FREE_BYTES_MIN = 512 * 1024 * 1024
 LOCK_SECONDS_MAX = 180.0
+PORT_SECONDS_MAX = 2.0
 PORT_ATTEMPTS_MAX = 3  # a port can be taken between the look and the start
 
 
@@ -167,7 +169,7 @@ class Stack:
             if wanted is not None and not is_free(wanted):
                 raise PortTaken(wanted)
             port = wanted or getattr(memory, field)
-            if port == 0 or not is_free(port):
+            if port == 0 or not _comes_free(port):
                 fresh = next((port for port in spare if port not in kept | set(self.wanted_ports.values())), None)
                 if fresh is None:
                     raise Unavailable("no free port from 20000 to 29999 on this machine: end something that listens")
@@ -202,6 +204,11 @@ class Stack:
                     told = True
                 time.sleep(0.1)
             yield
+
+
+def _comes_free(port: int) -> bool:
+    """A server that was killed holds its port a moment longer than its process can be seen."""
+    return wait_until(lambda: is_free(port), PORT_SECONDS_MAX)
 
 
 def _try_lock(descriptor: int) -> bool:
