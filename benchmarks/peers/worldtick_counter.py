@@ -20,7 +20,7 @@ from worldtick.runtime import logs
 from worldtick.runtime.rules import Rules
 from worldtick.runtime.service import Event, Service, Step
 from worldtick.runtime.vitals import Vitals
-from worldtick.runtime.worker import Place, Worker
+from worldtick.runtime.worker import Place, Worker, tame_collector
 from worldtick.store.db import open_pool, transaction
 from worldtick.store.erasing import erase_all
 from worldtick.store.ticks import copy_ticks
@@ -129,6 +129,7 @@ def main() -> None:
     logs.setup("warning", "console")
     rules = Rules(batch_records=told.get("batch", Rules().batch_records))
     place = Place({"bootstrap.servers": told["bootstrap"]}, told["database_url"], told["prefix"], rules=rules)
+    tame_collector()
     with until_signal() as stop:
         Worker(COUNTER, place, Vitals("counter")).run_until(stop)
 

@@ -16,7 +16,7 @@ from worldtick.runtime import logs
 from worldtick.runtime.rules import Rules
 from worldtick.runtime.service import Service
 from worldtick.runtime.vitals import Vitals
-from worldtick.runtime.worker import Place, Worker
+from worldtick.runtime.worker import Place, Worker, tame_collector
 from worldtick.ticker.serve import until_signal
 
 CONTROL_CONNECTIONS = 3  # two for its work, one that waits for notices of services
@@ -68,6 +68,7 @@ def run_here(settings: Settings, names: list[str], port: int) -> None:
     loops = [_loop(settings, name, vitals, port if alone else 0) for name in names]
     if not alone:
         vitals.serve(port)
+    tame_collector()
     broken: list[BaseException] = []
     with until_signal() as stop:
 

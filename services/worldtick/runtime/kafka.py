@@ -27,6 +27,7 @@ from worldtick.runtime.topics import admin_client
 log = logging.getLogger(__name__)
 
 CALL_S: Final = 10.0  # of one call to a broker
+SOCKET_TIMEOUT_MS: Final = 10_000
 MAX_POLL_MS: Final = 300_000
 TRANSACTION_TIMEOUT_MS: Final = 15_000
 SEEK_TRIES: Final = 100  # a partition just assigned refuses to seek for some milliseconds
@@ -76,6 +77,7 @@ class Feed:
                 "max.poll.interval.ms": MAX_POLL_MS,
                 "session.timeout.ms": session_timeout_ms,
                 "heartbeat.interval.ms": max(200, session_timeout_ms // 4),
+                "socket.timeout.ms": SOCKET_TIMEOUT_MS,
                 "fetch.wait.max.ms": 500,
                 "queued.max.messages.kbytes": 65_536,
             }
@@ -164,6 +166,13 @@ class Feed:
         except (KafkaException, TimeoutError) as away:
             raise Unavailable(f"Kafka does not tell how far {self._topic} goes: {away}") from away
 
+    def probe(self) -> None:
+        """Ask for a sign of life: a member that has nothing to read would not notice. Raises Unavailable."""
+        try:
+            self._admin.list_topics(self._topic, timeout=CALL_S)
+        except KafkaException as away:
+            raise Unavailable(f"Kafka does not answer ({away.args[0].str()})") from away
+
     def group(self) -> Any:
         """The group's metadata now."""
         return self._consumer.consumer_group_metadata()
@@ -195,6 +204,7 @@ class Press:
 
     def __init__(self, kafka: Mapping[str, Any], transactional_id: str, prefix: str, tick_topic: str) -> None:
         self.broken = False
+        self.busy = False  # whether a transaction is under way
         self._prefix = prefix
         self._tick_topic = tick_topic
         self._settings = {
@@ -202,6 +212,8 @@ class Press:
             "transactional.id": transactional_id,
             "client.id": transactional_id,
             "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+            "message.timeout.ms": SOCKET_TIMEOUT_MS,
+            "socket.timeout.ms": SOCKET_TIMEOUT_MS,
             "acks": "all",
             "partitioner": "murmur2_random",
             "linger.ms": 1,
@@ -234,6 +246,7 @@ class Press:
             TopicPartition(self._tick_topic, partition, offset, metadata)
             for partition, (offset, metadata) in effect.offsets.items()
         ]
+        self.busy = True
         try:
             self._producer.begin_transaction()
             self._produce(effect)
@@ -243,6 +256,8 @@ class Press:
             self.broken = True
             log.warning("transaction_failed", extra={"error": str(failed)})
             return Published.NO
+        finally:
+            self.busy = False
         return Published.YES
 
     def _produce(self, effect: Transact) -> None:

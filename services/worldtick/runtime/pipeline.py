@@ -66,12 +66,17 @@ class Pipeline:
         """Forget a failure that was dealt with."""
         self.failed, self.error = False, None
 
-    def close(self) -> None:
-        """End the threads, after what is under way."""
-        self._committing.put(None)
-        self._threads[0].join()
-        self._publishing.put(None)
-        self._threads[1].join()
+    def close(self, seconds_max: float) -> bool:
+        """End the threads, after what is under way; False if it does not end in time, and goes with the process."""
+        for waiting, thread in zip((self._committing, self._publishing), self._threads, strict=True):
+            try:
+                waiting.put(None, timeout=seconds_max)
+            except queue.Full:
+                return False
+            thread.join(seconds_max)
+            if thread.is_alive():
+                return False
+        return True
 
     def _run(self, incoming: "queue.Queue[Prepared | None]", one: Callable[[Prepared], None]) -> None:
         while (batch := incoming.get()) is not None:

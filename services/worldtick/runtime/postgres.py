@@ -1,8 +1,12 @@
 """The protocol's SQL effects on a real PostgreSQL, over one connection that is opened again when it broke.
 Lives here: which effect is which transaction, outcomes. Not here: statements (store), when (protocol)."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -29,6 +33,8 @@ from worldtick.store.claims import (
     end_attempt,
     note_published,
     release_partitions,
+    see_worker,
+    take_slot,
 )
 from worldtick.store.db import connect, translated
 from worldtick.store.errors import DatabaseAway
@@ -46,6 +52,8 @@ from worldtick.store.ledger import (
 )
 from worldtick.store.slices import load_outcomes, load_slices, load_ticks, set_diverged
 
+CALL_S: Final = 8.0  # the server's own bounds are 5 s; beyond this it does not answer at all
+
 
 class _Stale(Exception):
     """Rolls back a commit that another owner made pointless."""
@@ -60,6 +68,8 @@ class Postgres:
         self._reader_key = reader_key
         self._worker_key = worker_key
         self._conn: psycopg.Connection[TupleRow] | None = None
+        self._called_at = 0.0  # of the monotonic clock, while a call is under way
+        self.opened = 0  # connections so far: what a session held is gone with it
         self._projections = {shape.table: (shape.columns, shape.types) for shape in service.projections}
         self._performers: Mapping[type, Callable[[Any], Any]] = {
             Claim: self._claim,
@@ -76,17 +86,45 @@ class Postgres:
 
     def perform(self, effect: Any) -> Any:
         """Do one effect and answer it. Raises DatabaseAway, DatabaseBusy; a commit answers instead."""
-        try:
-            with translated():
-                return self._performers[type(effect)](effect)
-        except DatabaseAway:
-            self.close()
-            raise
+        with self._call():
+            return self._performers[type(effect)](effect)
 
     def note_published(self, offsets: Mapping[int, int]) -> None:
         """Note how far the reader has surely published. Raises DatabaseAway, DatabaseBusy."""
-        with translated():
+        with self._call():
             note_published(self._connection(), self._reader_key, offsets)
+
+    def see_worker(self, *, ended: bool = False) -> None:
+        """Note that this worker lives, or that it ended cleanly. Raises DatabaseAway, DatabaseBusy."""
+        with self._call():
+            see_worker(self._connection(), self._worker_key, ended=ended)
+
+    def take_slot(self, group: str, before: int | None) -> int | None:
+        """Hold a number among a group's workers for as long as this connection lasts; see store/claims."""
+        with self._call():
+            return take_slot(self._connection(), group, before)
+
+    def cut_overdue(self) -> None:
+        """End a call that the server does not answer, from another thread: the caller gets DatabaseAway."""
+        called_at, conn = self._called_at, self._conn
+        if called_at and conn is not None and time.monotonic() - called_at > CALL_S:
+            try:
+                with socket.socket(fileno=os.dup(conn.fileno())) as line:
+                    line.shutdown(socket.SHUT_RDWR)
+            except (OSError, psycopg.Error):
+                return  # it ended by itself
+
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        self._called_at = time.monotonic()
+        try:
+            with translated():
+                yield
+        except DatabaseAway:
+            self.close()
+            raise
+        finally:
+            self._called_at = 0.0
 
     def close(self) -> None:
         """Let go of the connection; the next effect opens another."""
@@ -98,6 +136,7 @@ class Postgres:
         """An autocommit connection: a single statement is a transaction, and what needs several says so."""
         if self._conn is None or self._conn.closed:
             self._conn = connect(self._url, f"worldtick.{self._service.name}", autocommit=True)
+            self.opened += 1
         return self._conn
 
     def _claim(self, effect: Claim) -> dict[int, bool]:

@@ -3,9 +3,9 @@ Lives here: claims, positions, the three stages of a batch, what drops one. Not 
 
 A batch passes three stages, each strictly in order of batches, the three of them for consecutive batches at once:
 
-    prepare   read rings, load what is not in memory, step     LoadSlices LoadTicks LoadLedger Diverge Attempt Survived
+    prepare   read rings, load what is not in memory, step     LoadOutputs LoadSlices LoadTicks LoadLedger …
     commit    ONE SQL transaction: all that the steps wrote    Commit
-    publish   ONE Kafka transaction: outputs, rings, offsets   LoadOutputs Transact
+    publish   ONE Kafka transaction: outputs, rings, offsets   Transact
 
 A stage that fails raises the epoch, which drops every batch under way; the driver then reads the committed offsets
 and calls `place`. Nothing in memory outlives that."""
@@ -48,6 +48,7 @@ from worldtick.runtime.speech import Failure
 from worldtick.runtime.stepping import Done, Planned, Stepper
 
 HOMES_MAX = 100_000  # worlds whose home partition is remembered
+OFFSET_MAX = 2**63 - 1
 
 
 class Protocol:
@@ -65,6 +66,7 @@ class Protocol:
         registry: SchemaRegistry | None = None,
     ) -> None:
         self.epoch = 0
+        self._placed_epoch = 0  # batches are of the epoch in which we were placed: after a failure none is begun well
         self.stepping: tuple[int, str, int] | None = None  # since (us of the timer), world, place: for the watchdog
         self.memory = Memory(service, reader_key, rules.memory_bytes_max)
         self._service = service
@@ -81,6 +83,9 @@ class Protocol:
         self._unclean: set[int] = set()  # claimed from one that did not let go cleanly, and not placed yet
         self._careful_until: dict[int, int] = {}  # partition -> offset below which ticks go singly
         self._claimed: set[int] = set()
+        # Rows that were there when we claimed, committed and perhaps not published: outputs by their origin. Since then
+        # nobody but us writes rows, so that these and our own are all that there are. None: not read yet.
+        self._hanging: list[tuple[int, int, bytes]] | None = None
 
     # ---- partitions
 
@@ -107,6 +112,8 @@ class Protocol:
             self._careful_until[partition] = committed[partition][0] + window
             self._unclean.discard(partition)
         self._careful_until = {p: until for p, until in self._careful_until.items() if p in committed}
+        self._hanging = None
+        self._placed_epoch = self.epoch
 
     def let_go(self, partitions: Collection[int], lost: bool = False) -> Generator[Effect, Any, None]:
         """Give partitions up; where they were not lost, say that nothing of ours is under way on them."""
@@ -127,8 +134,12 @@ class Protocol:
     def prepare(self, records: Sequence[Record], group: Any) -> Generator[Effect, Any, Prepared]:
         """Read a batch's rings and step what they announce. Records are in order within each partition."""
         writes = Writes(self._reader_key, self._worker_key)
-        batch = Prepared(self.epoch, group, writes, [], {}, {}, records=len(records))
+        batch = Prepared(self._placed_epoch, group, writes, [], {}, {}, records=len(records))
+        if self._hanging is None:
+            ranges = [(partition, offset, OFFSET_MAX) for partition, offset in sorted(self._next.items())]
+            self._hanging = (yield LoadOutputs(self._reader_key, ranges)) if ranges else []
         rings = self._read(records, batch)
+        batch.hanging = self._take_hanging(batch.ranges)
         yield from self.memory.load(dict.fromkeys(ring.world for ring in rings))
         rings = self._with_slices(rings, batch)
         planned = yield from self._plan(rings, batch)
@@ -160,10 +171,19 @@ class Protocol:
 
     def hole(self, partition: int, until: int, group: Any) -> Prepared:
         """A batch of no records: retention deleted all before `until`, where committed rows may hang."""
-        batch = Prepared(self.epoch, group, Writes(self._reader_key, self._worker_key), [], {}, {})
+        batch = Prepared(self._placed_epoch, group, Writes(self._reader_key, self._worker_key), [], {}, {})
         batch.ranges.append((partition, self._next[partition], until))
         self._next[partition] = until
         return batch
+
+    def _take_hanging(self, ranges: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, bytes]]:
+        """Take what hangs in these ranges, in the order in which it was read."""
+        if not self._hanging:
+            return []
+        ends = {partition: end for partition, _, end in ranges}
+        taken = [row for row in self._hanging if row[1] < ends.get(row[0], 0)]
+        self._hanging = [row for row in self._hanging if row[1] >= ends.get(row[0], 0)]
+        return taken
 
     def _ring(self, record: Record) -> Rung | None:
         try:
@@ -323,9 +343,13 @@ class Protocol:
         """Publish all rows whose origin lies in the batch's ranges, whoever wrote them, and move the offsets."""
         if batch.epoch != self.epoch:
             return False
-        rows: list[tuple[int, int, bytes]] = yield LoadOutputs(self._reader_key, batch.ranges)
-        if batch.epoch != self.epoch:
-            return False
+        if batch.hanging is None:
+            rows: list[tuple[int, int, bytes]] = yield LoadOutputs(self._reader_key, batch.ranges)
+            if batch.epoch != self.epoch:
+                return False
+        else:
+            own = [(row.origin_partition, row.origin_offset, row.outputs) for row in batch.writes.ledger]
+            rows = batch.hanging + own
         accounts = self._accounted(batch, {(partition, offset) for partition, offset, _ in rows})
         offsets = {p: (end, msgspec.json.encode(accounts[p]).decode()) for p, _, end in batch.ranges}
         outputs = [body for _, _, body in rows if body]

@@ -1,12 +1,14 @@
 """The worker: runs one service on real Kafka and PostgreSQL until it is told to stop.
 Lives here: the loop, rebalances, back-off, draining. Not here: the protocol, its effects, which services there are."""
 
+import gc
 import logging
 import os
 import socket
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,18 +30,21 @@ from worldtick.runtime.rules import Rules
 from worldtick.runtime.service import Service
 from worldtick.runtime.vitals import Vitals
 from worldtick.runtime.watchdog import Watchdog
-from worldtick.store.claims import find_reader, insert_worker, see_worker, take_slot
-from worldtick.store.db import Connection, connect, translated
+from worldtick.store.claims import find_reader, insert_worker
+from worldtick.store.db import connect, translated
 
 log = logging.getLogger(__name__)
 
+GC_OBJECTS: Final = 100_000  # net new ones between two looks
 POLL_S: Final = 0.5
 LONE_RECORDS_MAX: Final = 8  # so few are not worth handing to threads
-IDLE_S_MAX: Final = 60.0  # how long batches under way may take to end, in a rewind
+IDLE_S_MAX: Final = 15.0  # how long batches under way may take to end, in a rewind
 DRAIN_S_MAX: Final = 20.0
 STALE_S: Final = 90.0  # a loop that has not come round for so long is stuck
 PUBLISHED_S: Final = 1.0  # between two notes of how far we have published
 SEEN_S: Final = 10.0
+PROBE_S: Final = 5.0  # between two signs of life that Kafka is asked for
+CLOSE_S_MAX: Final = 1.0
 BACKOFF_S: Final = (0.05, 0.25, 1.0, 2.0, 5.0)
 
 
@@ -61,6 +66,13 @@ class Place:
         return f"{self.prefix}worldtick.{service}"
 
 
+def tame_collector() -> None:
+    """Make Python's cycle collector look at new objects only, and seldom: a batch has ten thousands, and no cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_OBJECTS, 20, 100)
+
+
 class Worker:
     """One member of a service's group. `run_until` does everything."""
 
@@ -73,7 +85,9 @@ class Worker:
         self._settled = False  # whether positions are those of the committed offsets
         self._releases: set[int] = set()  # revoked and not yet let go
         self._published: dict[int, int] = {}
-        self._published_at = self._seen_at = time.monotonic()
+        self._published_at = self._seen_at = self._probed_at = time.monotonic()
+        self._slot: int | None = None
+        self._slot_taken_over = 0  # which connection of the keeper's holds it
 
     def run_until(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then drain and leave the group. Parts that are away are waited for."""
@@ -113,13 +127,11 @@ class Worker:
     def _connect(self) -> None:
         place, service = self._place, self._service
         identity, partitions = topic_identity(place.kafka, self._topic)
-        self._keeper: Connection = connect(place.database_url, f"{self._group}.keeper", autocommit=True)
-        with translated():
-            reader_key = find_reader(self._keeper, self._group, self._topic, identity)
-            self._worker_key = insert_worker(self._keeper, self._group, socket.gethostname(), os.getpid())
-            slot = take_slot(self._keeper, self._group)
-        name = f"{self._group}.{slot if slot is not None else f'w{self._worker_key}'}"
-        self._press = Press(place.kafka, name, place.prefix, self._topic)
+        with translated(), closing(connect(place.database_url, self._group, autocommit=True)) as conn:
+            reader_key = find_reader(conn, self._group, self._topic, identity)
+            self._worker_key = insert_worker(conn, self._group, socket.gethostname(), os.getpid())
+        self._keeper = Postgres(place.database_url, service, reader_key, self._worker_key)
+        self._hold_slot()
         self._sql = Postgres(place.database_url, service, reader_key, self._worker_key)
         self._commit_sql = Postgres(place.database_url, service, reader_key, self._worker_key)
         self._output_sql = Postgres(place.database_url, service, reader_key, self._worker_key)
@@ -135,8 +147,19 @@ class Worker:
         )
         self._pipeline = Pipeline(self._commit, self._publish, self._protocol.fail)
         self._feed = Feed(place.kafka, self._group, self._topic, place.session_timeout_ms)
-        self._watchdog = Watchdog(self._protocol, place.step_timeout_s)
+        callers = (self._keeper, self._sql, self._commit_sql, self._output_sql)
+        self._watchdog = Watchdog(self._protocol, place.step_timeout_s, callers)
         log.info("worker_started", extra={"service": service.name, "worker": self._worker_key, "group": self._group})
+
+    def _hold_slot(self) -> None:
+        """Hold a slot, which names the producer. A session that broke has lost it, and another worker may have it."""
+        if self._slot_taken_over and self._keeper.opened == self._slot_taken_over:
+            return
+        slot = self._keeper.take_slot(self._group, self._slot)
+        if slot != self._slot or not self._slot_taken_over:
+            name = f"{self._group}.{slot if slot is not None else f'w{self._worker_key}'}"
+            self._press = Press(self._place.kafka, name, self._place.prefix, self._topic)
+        self._slot, self._slot_taken_over = slot, self._keeper.opened
 
     def _drain(self) -> None:
         if not self._pipeline.wait_idle(DRAIN_S_MAX) or self._pipeline.failed:
@@ -146,8 +169,7 @@ class Worker:
             if self._settled:
                 drive(self._protocol.drain(), self._sql.perform)
             self._note_published(time.monotonic(), at_once=True)
-            with translated():
-                see_worker(self._keeper, self._worker_key, ended=True)
+            self._keeper.see_worker(ended=True)
             log.info("worker_drained", extra={"service": self._service.name, "worker": self._worker_key})
         except Unavailable as away:
             log.warning("worker_stops_undrained", extra={"service": self._service.name, "error": str(away)})
@@ -155,9 +177,9 @@ class Worker:
     def _close(self) -> None:
         self._watchdog.close()
         self._feed.close()
-        self._pipeline.close()
-        for sql in (self._sql, self._commit_sql, self._output_sql):
-            sql.close()
+        if self._pipeline.close(CLOSE_S_MAX):
+            for sql in (self._sql, self._commit_sql, self._output_sql):
+                sql.close()
         self._keeper.close()
         self._vitals.ended(self._service.name)
 
@@ -208,7 +230,9 @@ class Worker:
         """Stand at the committed offsets, with nothing under way and every partition claimed."""
         self._protocol.fail()
         if not self._pipeline.wait_idle(IDLE_S_MAX):
-            raise Fenced("batches under way do not end")
+            raise Unavailable(f"{'Kafka' if self._press.busy else 'PostgreSQL'} does not end what is under way")
+        self._keeper.see_worker()
+        self._hold_slot()
         self._press.renew()
         if self._releases:
             drive(self._protocol.let_go(self._releases), self._sql.perform)
@@ -281,10 +305,11 @@ class Worker:
             self._note_published(now)
         if now - self._seen_at >= SEEN_S:
             self._seen_at = now
-            if self._keeper.closed:
-                self._keeper = connect(self._place.database_url, f"{self._group}.keeper", autocommit=True)
-            with translated():
-                see_worker(self._keeper, self._worker_key)
+            self._keeper.see_worker()
+            self._settled = self._settled and self._keeper.opened == self._slot_taken_over
+        if now - self._probed_at >= PROBE_S:
+            self._feed.probe()
+            self._probed_at = time.monotonic()
 
     def _tell(self, batch: Prepared) -> None:
         service = self._service.name
@@ -313,7 +338,7 @@ class Worker:
         part = "kafka" if isinstance(failed, KafkaException) or "Kafka" in str(failed) else "database"
         if isinstance(failed, Fenced):
             part = "group"
-        elif failures > 0:
+        else:
             self._vitals.part(part, False, str(failed))
         metrics.REWINDS.labels(self._service.name, part).inc()
         metrics.DEPENDENCY_ERRORS.labels(part, "worker").inc()
