@@ -90,6 +90,9 @@ def _interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
+    except KeyboardInterrupt:
+        click.echo("interrupted: everything that the demo started has been ended; its data stay", err=True)
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -96,6 +96,8 @@ class Stage:
     def play(self) -> Evidence:
         """Everything, in order. Raises Unavailable if a process ends or nothing moves any more, Refused."""
         self.world = self._free_name()
+        for old in self.logs.glob("*.log"):
+            old.unlink()  # of another database's demo of this name
         cast = Cast(self.logs)
         with self.screen, self._producer() as producer:
             try:
