@@ -10,21 +10,7 @@ from tests.simulation.store import Fault
 from worldtick.contracts.ids import home_partition
 from worldtick.contracts.outputs import decode_outputs
 from worldtick.runtime.batches import Prepared
-from worldtick.runtime.effects import (
-    Attempt,
-    Claim,
-    Commit,
-    Diverge,
-    LoadLedger,
-    LoadOutputs,
-    LoadSlices,
-    LoadTicks,
-    Published,
-    Record,
-    Release,
-    Survived,
-    Transact,
-)
+from worldtick.runtime.effects import Commit, Diverge, Published, Record, Transact
 
 if TYPE_CHECKING:
     from tests.simulation.worker import Worker
@@ -85,32 +71,16 @@ class Hands:
 
     def perform(self, stage: Stage) -> Any:
         """Do what a stage waits for; its answer, WAITS if it cannot be done yet, None while it goes on. Raises Away."""
-        store, effect = self._house.store, stage.effect
+        effect = stage.effect
         if isinstance(effect, Transact):
             return self._transact(stage, effect)
         if stage.name != "main" and self._house.befalls("load", 0.2):
             raise Away
         match effect:
-            case Claim():
-                return store.claim(self._worker.reader, self._worker.key, effect.partitions)
-            case Release():
-                return store.release(self._worker.reader, self._worker.key, effect.partitions)
-            case LoadSlices():
-                return store.load_slices(self._worker.service.name, effect.worlds)
-            case LoadTicks():
-                return store.load_ticks(self._worker.service.stream, effect.ranges)
-            case LoadLedger():
-                return store.load_ledger(effect.ranges)
-            case Attempt():
-                return store.attempt(effect.slice_key, effect.version)
-            case Survived():
-                return store.survived(effect.slice_key, effect.version)
             case Diverge():
                 return self._house.diverged(effect)
             case Commit():
-                return store.commit(effect.writes, self._fault())
-            case LoadOutputs():
-                return store.load_outputs(effect.reader_key, effect.ranges)
+                return self._worker.database.perform(effect, self._fault())
             case Fetch():
                 committed = self._worker.group.fetch(effect.partitions, self._house.habits.stable)
                 return WAITS if committed is None else committed
@@ -121,7 +91,7 @@ class Hands:
             case Member():
                 group = self._worker.group
                 return group.commit(self._worker.member, self._worker.generation, effect.committed)
-        raise AssertionError(f"no such effect: {effect}")
+        return self._worker.database.perform(effect)
 
     def _fault(self) -> Fault:
         if not self._house.befalls("sql", 0.5):

@@ -4,6 +4,7 @@ Lives here: three stages that interleave, rebalances, rewinds, crashes. Not here
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.database import Database
 from tests.simulation.kafka import Group, Transaction
 from tests.simulation.performing import WAITS, Away, Credentials, Fetch, Hands, Member, Renew, Stage, Work
 from tests.simulation.service import Killed, Roll
@@ -33,6 +34,7 @@ class Worker:
         self.stopping = False
         self.member = -1
         self.key = 0
+        self.database: Database
         self.protocol: Protocol
         self._forget()
 
@@ -51,6 +53,7 @@ class Worker:
         self._failed = False
         self._moved = False
         self._unproved = False
+        self._polling = False
         self._noted: dict[int, int] = {}
 
     # ---- the process
@@ -60,6 +63,7 @@ class Worker:
         self._forget()
         self.up, self.paused, self.stopping = True, False, False
         self.key = self.house.store.new_worker()
+        self.database = Database(self.house.store, self.service, self.reader, self.key)
         self.house.broker.fence(self.name)
         self.protocol = self.house.make_protocol(self.service, self.reader, self.key)
         self.member = self.house.new_member()
@@ -101,12 +105,19 @@ class Worker:
                 return True
             if self._hand_over():
                 return True
+            if self._polling and (
+                not options or self.house.rng.random() < 0.5
+            ):  # it has looked for a failure before it waited for records
+                self._polling = False
+                if not self._moved:
+                    self._read()
+                return True
             if not (self._failed or self._moved or "prepare" in self._stages or self._ready["commit"]):
                 if self.stopping and self._idle():
                     self._start("main", self._drain())
                     return True
                 if not self.stopping and self._can_read() and (not options or self.house.rng.random() < 0.4):
-                    self._read()
+                    self._polling = True
                     return True
         while options:
             stage = options.pop(self.house.rng.randrange(len(options)))
@@ -115,7 +126,7 @@ class Worker:
         return False
 
     def _idle(self) -> bool:
-        return not self._stages and not self._ready["commit"] and not self._ready["publish"]
+        return not (self._stages or self._polling or self._ready["commit"] or self._ready["publish"])
 
     def _notice(self) -> None:
         """A rebalance callback: it gives up at once, and records; what is under way is dropped."""
@@ -194,8 +205,7 @@ class Worker:
 
     def _ended(self, stage: Stage, value: Any) -> None:
         if stage.name == "prepare":
-            if not self._failed and not self._moved:
-                self._ready["commit"].append((value, stage.records))
+            self._ready["commit"].append((value, stage.records))
         elif stage.name == "commit" and value and stage.batch is not None:
             self._ready["publish"].append((stage.batch, stage.records))
         elif stage.name == "publish" and value and stage.batch is not None:
