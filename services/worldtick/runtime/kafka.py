@@ -27,6 +27,7 @@ from worldtick.runtime.topics import admin_client
 log = logging.getLogger(__name__)
 
 CALL_S: Final = 10.0  # of one call to a broker
+PROBE_S: Final = 5.0  # of a sign of life
 SOCKET_TIMEOUT_MS: Final = 10_000
 MAX_POLL_MS: Final = 300_000
 TRANSACTION_TIMEOUT_MS: Final = 15_000
@@ -169,7 +170,7 @@ class Feed:
     def probe(self) -> None:
         """Ask for a sign of life: a member that has nothing to read would not notice. Raises Unavailable."""
         try:
-            self._admin.list_topics(self._topic, timeout=CALL_S)
+            self._admin.list_topics(self._topic, timeout=PROBE_S)
         except KafkaException as away:
             raise Unavailable(f"Kafka does not answer ({away.args[0].str()})") from away
 

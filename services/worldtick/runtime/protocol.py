@@ -115,6 +115,18 @@ class Protocol:
         self._hanging = None
         self._placed_epoch = self.epoch
 
+    def recall(self) -> Generator[Effect, Any, None]:
+        """Read what was committed before we claimed and is perhaps not published; to be done before the first commit."""
+        if self._hanging is None:
+            ranges = [(partition, offset, OFFSET_MAX) for partition, offset in sorted(self._next.items())]
+            self._hanging = (yield LoadOutputs(self._reader_key, ranges)) if ranges else []
+
+    @property
+    def hangs(self) -> bool:
+        """Whether rows wait to be published for records that were not read again yet. If none come, retention has
+        deleted them since: the driver begins again at the committed offsets, and finds the hole."""
+        return bool(self._hanging)
+
     def let_go(self, partitions: Collection[int], lost: bool = False) -> Generator[Effect, Any, None]:
         """Give partitions up; where they were not lost, say that nothing of ours is under way on them."""
         given = sorted(set(partitions) & self._claimed)
@@ -135,9 +147,7 @@ class Protocol:
         """Read a batch's rings and step what they announce. Records are in order within each partition."""
         writes = Writes(self._reader_key, self._worker_key)
         batch = Prepared(self._placed_epoch, group, writes, [], {}, {}, records=len(records))
-        if self._hanging is None:
-            ranges = [(partition, offset, OFFSET_MAX) for partition, offset in sorted(self._next.items())]
-            self._hanging = (yield LoadOutputs(self._reader_key, ranges)) if ranges else []
+        yield from self.recall()
         rings = self._read(records, batch)
         batch.hanging = self._take_hanging(batch.ranges)
         yield from self.memory.load(dict.fromkeys(ring.world for ring in rings))
