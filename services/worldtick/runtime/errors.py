@@ -8,5 +8,9 @@ class Fenced(WorldtickError):
     """Another owner moved on, or an outcome is unknown: drop, take a new producer, rewind."""
 
 
+class TopicReplaced(WorldtickError):
+    """Origins are counted in offsets of a topic that is no more, or homes have moved: end, and start again."""
+
+
 class Diverged(WorldtickError):
     """Our bug: the same tick and state gave other bytes. Stop this slice, loudly."""

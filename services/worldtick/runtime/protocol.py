@@ -116,7 +116,7 @@ class Protocol:
         self._placed_epoch = self.epoch
 
     def recall(self) -> Generator[Effect, Any, None]:
-        """Read what was committed before we claimed and is perhaps not published; to be done before the first commit."""
+        """Read what was committed before we claimed and is perhaps not published; before the first commit."""
         if self._hanging is None:
             ranges = [(partition, offset, OFFSET_MAX) for partition, offset in sorted(self._next.items())]
             self._hanging = (yield LoadOutputs(self._reader_key, ranges)) if ranges else []

@@ -21,7 +21,7 @@ from worldtick.contracts.wire import EventWriter
 from worldtick.runtime import metrics
 from worldtick.runtime.batches import Prepared
 from worldtick.runtime.effects import Commit, LoadOutputs, Transact
-from worldtick.runtime.errors import Fenced
+from worldtick.runtime.errors import Fenced, TopicReplaced
 from worldtick.runtime.kafka import Feed, Press, topic_identity
 from worldtick.runtime.pipeline import Pipeline, drive
 from worldtick.runtime.postgres import Postgres
@@ -41,6 +41,7 @@ LONE_RECORDS_MAX: Final = 8  # so few are not worth handing to threads
 IDLE_S_MAX: Final = 15.0  # how long batches under way may take to end, in a rewind
 DRAIN_S_MAX: Final = 20.0
 STALE_S: Final = 90.0  # a loop that has not come round for so long is stuck
+HANGS_S_MAX: Final = 5.0  # how long records of rows to be published may take to come
 PUBLISHED_S: Final = 1.0  # between two notes of how far we have published
 SEEN_S: Final = 10.0
 PROBE_S: Final = 5.0  # between two signs of life that Kafka is asked for
@@ -85,7 +86,7 @@ class Worker:
         self._settled = False  # whether positions are those of the committed offsets
         self._releases: set[int] = set()  # revoked and not yet let go
         self._published: dict[int, int] = {}
-        self._published_at = self._seen_at = self._probed_at = time.monotonic()
+        self._published_at = self._seen_at = self._probed_at = self._settled_at = time.monotonic()
         self._slot: int | None = None
         self._slot_taken_over = 0  # which connection of the keeper's holds it
 
@@ -126,7 +127,7 @@ class Worker:
 
     def _connect(self) -> None:
         place, service = self._place, self._service
-        identity, partitions = topic_identity(place.kafka, self._topic)
+        self._identity = identity, partitions = topic_identity(place.kafka, self._topic)
         with translated(), closing(connect(place.database_url, self._group, autocommit=True)) as conn:
             reader_key = find_reader(conn, self._group, self._topic, identity)
             self._worker_key = insert_worker(conn, self._group, socket.gethostname(), os.getpid())
@@ -201,6 +202,8 @@ class Worker:
             self._moved()
             return True
         if not polled.records:
+            if self._protocol.hangs and now - self._settled_at > HANGS_S_MAX:
+                self._settled = False
             return True
         batch = drive(self._protocol.prepare(polled.records, polled.group), self._sql.perform)
         self._pipeline.pass_on(batch, lone=len(polled.records) <= LONE_RECORDS_MAX)
@@ -231,6 +234,10 @@ class Worker:
         self._protocol.fail()
         if not self._pipeline.wait_idle(IDLE_S_MAX):
             raise Unavailable(f"{'Kafka' if self._press.busy else 'PostgreSQL'} does not end what is under way")
+        if topic_identity(self._place.kafka, self._topic) != self._identity:
+            raise TopicReplaced(
+                f"topic {self._topic} was made anew, or has more partitions now: start the worker again"
+            )
         self._keeper.see_worker()
         self._hold_slot()
         self._press.renew()
@@ -244,8 +251,9 @@ class Worker:
         placed, holes = self._in_log(committed)
         self._protocol.place(placed)
         self._feed.seek({partition: offset for partition, (offset, _) in placed.items()} | holes)
+        drive(self._protocol.recall(), self._sql.perform)
         self._pipeline.clear()
-        self._settled = True
+        self._settled, self._settled_at = True, time.monotonic()
         self._vitals.part("kafka", True)
         self._vitals.part("database", True)
         for partition, begins in holes.items():
