@@ -5,12 +5,11 @@ import json
 import secrets
 import struct
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from tests.control_rooms import console, paste, rung, running_control
@@ -18,7 +17,7 @@ from tests.small_worlds import history, make_topics, make_world, read_topic, sha
 from tests.waiting import until
 from worldtick.control.errors import Rewind
 from worldtick.control.link import Link
-from worldtick.store.db import Pool, open_pool
+from worldtick.store.db import Pool, transaction
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 
@@ -26,14 +25,6 @@ HOURLY = "world.tick.hourly"
 SEED = (Path(__file__).parents[1] / "fixtures/seed/world.tick.hourly.json").read_text()
 NEAR_SEED_S = 1_705_190_400  # 2024-01-14T00:00Z: the seed's slot is 38 hours ahead
 NEXT = {"event_type": HOURLY, "data": {"tick_type": "hourly", "triggered_by": "manual"}}
-
-
-@pytest.fixture
-def pool(postgres_url: str) -> Iterator[Pool]:
-    """A pool on the test's own database."""
-    pool = open_pool(postgres_url, 6, "test-control")
-    yield pool
-    pool.close()
 
 
 @pytest.fixture
@@ -51,7 +42,7 @@ def _reasons(kafka: str, prefix: str, topic: str = HOURLY) -> Counter[str]:
     return Counter(dict(letter.headers())["dlq.reason"].decode() for letter in _letters(kafka, prefix, topic))
 
 
-def test_the_seeds_tick_through_kafkas_ownconsole(kafka: str, prefix: str, pool: Pool) -> None:
+def test_the_seeds_tick_through_kafkas_own_console(kafka: str, prefix: str, pool: Pool) -> None:
     key = make_world(pool, "w", epoch_s=NEAR_SEED_S)
     line, pretty = json.dumps(json.loads(SEED)), json.dumps(json.loads(SEED), indent=2)
     with running_control(kafka, prefix, pool):
@@ -220,3 +211,31 @@ def test_the_account_is_kept_with_the_offset(kafka: str, prefix: str, pool: Pool
     consumer.close()
     assert (total["sealed"], total["dead"], total["again"]) == (2, 2, 0)
     assert total["passed"] <= 2  # our own rings, as far as they were read before the end
+
+
+def test_what_is_behind_a_paste_that_waits_comes_after_it_once(kafka: str, prefix: str, pool: Pool) -> None:
+    """Its partition is held while services work, and others go on; then all behind it is judged, in order, once."""
+    lagging, free = make_world(pool, "lagging", services=("count",), facts="lag"), make_world(pool, "free")
+    producer = Producer({"bootstrap.servers": kafka})
+    far = {"data": {"world": "lagging", "game_time": "2020-01-01T04:00:00Z"}}
+    for value in (far, {"data": {"world": "free"}}, "garbage", {"data": {"world": "free"}}):
+        producer.produce(prefix + HOURLY, json.dumps(value).encode(), partition=0)
+    assert producer.flush(10) == 0
+    with running_control(kafka, prefix, pool):
+        until(lambda: len(history(pool, lagging)) == 1)
+        producer.produce(prefix + HOURLY, b"other", partition=1)
+        producer.produce(prefix + HOURLY, b"more", partition=0)
+        producer.flush(10)
+        until(lambda: len(_letters(kafka, prefix)) == 1)  # the other partition is not held
+        assert history(pool, free) == []
+        for seq in (1, 2, 3):
+            with transaction(pool) as conn:
+                conn.execute("update slice set version = %s where world_key = %s", (seq, lagging))
+                conn.execute("notify worldtick_slices")
+            until(lambda seq=seq: len(history(pool, lagging)) == seq + 1)  # type: ignore[misc]
+        until(lambda: len(_letters(kafka, prefix)) == 3)
+    assert len(history(pool, free)) == 2
+    assert Counter(letter.value() for letter in _letters(kafka, prefix)) == {b"other": 1, b'"garbage"': 1, b"more": 1}
+    with transaction(pool) as conn:
+        offsets = conn.execute('select "offset", seq from paste where world_key = %s order by 1', (free,)).fetchall()
+    assert offsets == [(1, 1), (3, 2)]

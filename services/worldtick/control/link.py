@@ -5,7 +5,7 @@ import itertools
 import logging
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import (
@@ -65,6 +65,7 @@ class Link:
         self.prefix = prefix
         self._kafka = dict(kafka)
         self._moved = False
+        self._paused: set[Place] = set()
         self._producer: Producer | None = None
         self._admin: AdminClient | None = None
         # one name for the link's life: a new producer of this name ends what the one before left open
@@ -90,13 +91,13 @@ class Link:
         """Callbacks only record; poll() acts."""
         self._moved = True
 
-    def poll(self) -> Batch:
-        """Up to BATCH_MAX records, as soon as there is one; none after POLL_S.
+    def poll(self, wait_s: float = POLL_S) -> Batch:
+        """Up to BATCH_MAX records, as soon as there is one; none after `wait_s`.
 
         When partitions came or went meanwhile, what was read is dropped and all that we hold is read on from its
         committed offset: a batch never outlives the generation that it was read in. Raises Rewind.
         """
-        messages = self._consumer.consume(1, POLL_S)
+        messages = self._consumer.consume(1, wait_s)
         if messages and not self._moved:
             messages += self._consumer.consume(BATCH_MAX - 1, 0)
         if self._moved:
@@ -130,6 +131,8 @@ class Link:
         self._moved = False
         try:
             held = self._consumer.assignment()
+            self._consumer.resume(held)
+            self._paused.clear()
             places = self._consumer.committed(held, timeout=2 * _CALL_S) if held else []
             firsts, ends = self._bounds(held, OffsetSpec.earliest()), self._bounds(held, OffsetSpec.latest())
         except KafkaException as failed:
@@ -159,9 +162,18 @@ class Link:
                 return
         raise Rewind(f"{place.topic}/{place.partition} does not take a position")
 
-    def seek(self, place: Place, offset: int) -> None:
-        """Read on from an offset. Raises Rewind."""
-        self._seek(TopicPartition(self.prefix + place[0], place[1], offset))
+    def pause(self, places: Collection[Place]) -> None:
+        """Bring nothing from these partitions, and again from all others. Raises Rewind."""
+        if self._paused == set(places):
+            return
+        wanted = {(self.prefix + topic, partition) for topic, partition in places}
+        held = {(place.topic, place.partition) for place in self._consumer.assignment()}
+        try:
+            self._consumer.resume([TopicPartition(*place) for place in held - wanted])
+            self._consumer.pause([TopicPartition(*place) for place in held & wanted])
+        except KafkaException as failed:
+            raise Rewind(f"partitions cannot be paused: {failed}") from failed
+        self._paused = set(places)
 
     def committed(self, places: Sequence[Place]) -> dict[Place, str]:
         """The metadata that stand with the committed offsets; nothing for partitions without. Raises Rewind."""

@@ -4,7 +4,7 @@ Lives here: batches, the account, waiting for services. Not here: verdicts (desk
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,12 +16,12 @@ from worldtick.contracts.wire import EventWriter
 from worldtick.control.desk import Again, Dead, Desk, Incoming, Passed, Sealed, Verdict, Waits, worlds_to_ring
 from worldtick.control.errors import Rewind
 from worldtick.control.letters import dead_letter
-from worldtick.control.link import Link, Outgoing, Place
+from worldtick.control.link import POLL_S, Link, Outgoing, Place
 from worldtick.runtime.metrics import DEPENDENCY_ERRORS, PASTES
 from worldtick.runtime.vitals import Vitals
 from worldtick.sealing.rings import rings_of
 from worldtick.store.db import Pool, transaction
-from worldtick.store.notices import wait_for_slices
+from worldtick.store.notices import listening
 from worldtick.store.ticks import raise_published, unpublished
 
 log = logging.getLogger(__name__)
@@ -71,8 +71,8 @@ class _Round:
 
     verdicts: list[Verdict] = field(default_factory=list)
     dead: list[Outgoing] = field(default_factory=list)
+    held: list[Incoming] = field(default_factory=list)  # judged again in the next turn, with all behind them
     waits: bool = False
-    back: dict[Place, int] = field(default_factory=dict)  # partitions that are read again from an offset
 
 
 class Room:
@@ -88,6 +88,7 @@ class Room:
         self._owed: dict[Place, int] = {}  # offsets of judged records that are not committed yet
         self._owed_since = 0.0
         self._group: Any = None  # as it was when the owed records were read
+        self._held: list[Incoming] = []  # their partitions are paused, so they are bounded
         self._waiting_since: dict[tuple[str, int, int], float] = {}
 
     def run_until(self, stop: threading.Event) -> None:
@@ -137,45 +138,54 @@ class Room:
 
     def turn(self) -> int:
         """One batch; the number of records done. Raises Rewind, DatabaseAway, DatabaseBusy."""
-        batch = self._link.poll()
+        if not self._held:
+            return self._turn(None)
+        with listening(self._pool) as wait:  # begun before judging, so that no service finishes unheard
+            return self._turn(wait)
+
+    def _turn(self, wait: Callable[[float], bool] | None) -> int:
+        batch = self._link.poll(POLL_S if wait is None else 0.0)
         if batch.rebalanced:  # another member may have gone on with what was ours
             self._forget()
-        if not batch.records:
+        records = [*self._held, *batch.records]
+        if not records:
             self._publish_if_due([], [])
             return 0
         self._group = batch.group
-        done = self._judge(batch.records)
+        done = self._judge(records)
         rings, reached = self._rings(done.verdicts)
         self._publish_if_due(rings, done.dead)
         if reached:
             with transaction(self._pool) as conn:
                 raise_published(conn, sorted(reached.items()))
-        for place, offset in done.back.items():
-            self._link.seek(place, offset)
-        if done.waits:
-            wait_for_slices(self._pool, WAIT_POLL_S)
+        self._held = done.held
+        self._link.pause({(record.topic, record.partition) for record in done.held})
+        if done.waits and wait is not None:
+            wait(WAIT_POLL_S)
         return len(done.verdicts)
 
     def _forget(self) -> None:
         self._accounts.clear()
         self._owed.clear()
+        self._held.clear()
         self._waiting_since.clear()
 
     def _judge(self, records: Sequence[Incoming]) -> _Round:
         done = _Round()
         self._load_accounts({(record.topic, record.partition) for record in records})
         deadline = time.monotonic() + JUDGE_S_MAX
+        waiting: set[Place] = set()
         for record in records:
             place = (record.topic, record.partition)
-            if place in done.back:
-                continue
-            if time.monotonic() > deadline:
-                done.back[place] = record.offset
+            if place in waiting or time.monotonic() > deadline:
+                done.held.append(record)
                 continue
             verdict = self._in_time(record, self._desk.judge(record))
             done.verdicts.append(verdict)
             if isinstance(verdict, Waits):
-                done.back[place], done.waits = record.offset, True
+                waiting.add(place)
+                done.held.append(record)
+                done.waits = True
                 continue
             self._note(place, record, verdict)
             if isinstance(verdict, Dead):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from worldtick.sealing.draft import Catalogue
 from worldtick.store.db import Pool
-from worldtick.store.notices import wait_for_slices
+from worldtick.store.notices import listening
 from worldtick.ticker.orders import Order
 from worldtick.ticker.publishing import Publisher
 from worldtick.ticker.seals import Progress, seal_pass
@@ -48,17 +48,33 @@ def run_ticker(
     report = Report(order)
     begun = time.monotonic()
     report.published += publisher.publish(pool, None)
-    deadline = begun + wait_s
-    while True:
-        for count in seal_pass(pool, catalogue, order, keys, report.progress):
-            if count:
-                report.published += publisher.publish(pool, None)
-        left_s = deadline - time.monotonic()
-        if not report.progress.waiting or left_s <= 0:
-            break
-        wait_for_slices(pool, min(POLL_S, left_s))
+    if wait_s > 0:
+        with listening(pool) as wait:
+            _seal_all(pool, publisher, catalogue, keys, report, begun + wait_s, wait)
+    else:
+        _seal_all(pool, publisher, catalogue, keys, report, begun, None)
     report.rung_again = publisher.ring_overdue(pool)
     report.took_s = time.monotonic() - begun
     if prune is not None:
         prune(pool)
     return report
+
+
+def _seal_all(
+    pool: Pool,
+    publisher: Publisher,
+    catalogue: Catalogue,
+    keys: Sequence[int] | None,
+    report: Report,
+    deadline: float,
+    wait: Callable[[float], bool] | None,
+) -> None:
+    """Pass after pass until nothing more may be sealed, or the time is up; each pass is rung before the next."""
+    while True:
+        for count in seal_pass(pool, catalogue, report.order, keys, report.progress):
+            if count:
+                report.published += publisher.publish(pool, None)
+        left_s = deadline - time.monotonic()
+        if wait is None or not report.progress.waiting or left_s <= 0:
+            return
+        wait(min(POLL_S, left_s))
