@@ -2,6 +2,7 @@
 Lives here: rows of `reader`, `worker`, `claim`, `attempt`, `published`. Not here: what a worker commits (ledger)."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from worldtick.store.db import Connection
 
@@ -40,12 +41,14 @@ def see_worker(conn: Connection, worker_key: int, *, ended: bool = False) -> Non
     )
 
 
-def take_slot(conn: Connection, group: str) -> int | None:
-    """The lowest free number among a group's workers, held until this session ends; None if SLOTS_MAX are taken.
+def take_slot(conn: Connection, group: str, before: int | None = None) -> int | None:
+    """A free number among a group's workers, held until this session ends; None if SLOTS_MAX are taken.
+
+    It is the one that was had before, if it is still free, else the lowest.
 
     It makes a transactional id that the next process inherits, so that a dead one's transaction is fenced at once.
     """
-    for slot in range(SLOTS_MAX):
+    for slot in chain([] if before is None else [before], range(SLOTS_MAX)):
         row = conn.execute(
             "select pg_try_advisory_lock(hashtextextended(%s, %s))", (f"{group}/{slot}", _SLOT_LOCKS)
         ).fetchone()
