@@ -171,7 +171,10 @@ class Fleet:
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the database. Raises psycopg.OperationalError while it is away."""
-        return self._conn().execute(statement.encode(), values or None).fetchall()
+        try:
+            return self._conn().execute(statement.encode(), values or None).fetchall()
+        except psycopg.OperationalError:  # the connection may be one of before a restart
+            return self._conn().execute(statement.encode(), values or None).fetchall()
 
     def run_sql(self, statement: str, *values: Any) -> int:
         """Change the database; rows changed."""
