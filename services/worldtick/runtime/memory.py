@@ -1,6 +1,7 @@
 """Slices in a worker's memory: built from genesis or snapshot, kept between batches, forgotten at any doubt.
 Lives here: what is known of a slice, loading and its recovery, the bound on memory. Not here: new ticks (stepping)."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from typing import Any
 import msgspec
 
 from worldtick.contracts.sealed import SealedTick, decode_sealed
+from worldtick.runtime.batches import Note
 from worldtick.runtime.effects import PARKED, WELL, Diverge, Effect, LoadLedger, LoadSlices, LoadTicks, SliceRow
 from worldtick.runtime.errors import Diverged
 from worldtick.runtime.recovery import digest_of, replay
 from worldtick.runtime.service import Service
 
 NOWHERE = (-1, -1)
+TOLD_MAX = 10_000  # slices whose trouble is remembered as told
 SECTIONS_MAX = 4_096  # parsed scenario sections kept; worlds of one scenario share theirs
 
 
@@ -52,6 +55,8 @@ class Memory:
         self._worlds: OrderedDict[str, list[Held]] = OrderedDict()
         self._bytes = 0
         self._sections: dict[str, Any] = {}
+        self._told: dict[int, str] = {}
+        self.notes: list[Note] = []  # of slices that cannot go on; the protocol takes them
 
     def of(self, world: str) -> list[Held]:
         """The slices of a loaded world; none of one that does not have this service."""
@@ -141,19 +146,30 @@ class Memory:
         start = row.genesis_version if row.snapshot_version is None else row.snapshot_version
         blocked = self._blocked(row, start)
         if blocked is not None:
+            self._tell(row, blocked)
             return self._held(row, None, row.digest or b"", 0, start, blocked)
         try:
             section = self._section(row.scenario)
             span = [ticks[row.world_key, version] for version in range(start + 1, row.version + 1)]
             state, digest, size = self._recover(row, section, span, outcomes, digests)
         except KeyError as missing:
-            return self._held(
-                row, None, row.digest or b"", 0, start, f"the tick log lacks a tick since its snapshot: {missing}"
-            )
+            blocked = f"the tick log lacks a tick since its snapshot: {missing}"
         except Diverged as diverged:
-            yield Diverge(row.slice_key, str(diverged))
-            return self._held(row, None, row.digest or b"", 0, start, str(diverged))
+            blocked = str(diverged)
+            yield Diverge(row.slice_key, blocked)
+        if blocked is not None:
+            self._tell(row, blocked)
+            return self._held(row, None, row.digest or b"", 0, start, blocked)
         return self._held(row, state, digest, size, start, None)
+
+    def _tell(self, row: SliceRow, blocked: str) -> None:
+        """Say why a slice is blocked, once as long as the reason is the same."""
+        if self._told.get(row.slice_key) != blocked:
+            if len(self._told) >= TOLD_MAX:
+                self._told.clear()
+            self._told[row.slice_key] = blocked
+            fields = {"world": row.world, "slice": row.slice_no, "version": row.version, "reason": blocked}
+            self.notes.append(Note("slice_blocked", fields, logging.ERROR))
 
     def _blocked(self, row: SliceRow, start: int) -> str | None:
         if row.status != WELL:

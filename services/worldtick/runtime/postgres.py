@@ -1,6 +1,7 @@
 """The protocol's SQL effects on a real PostgreSQL, over one connection that is opened again when it broke.
 Lives here: which effect is which transaction, outcomes. Not here: statements (store), when (protocol)."""
 
+import logging
 import os
 import socket
 import time
@@ -53,6 +54,9 @@ from worldtick.store.ledger import (
 from worldtick.store.slices import load_outcomes, load_slices, load_ticks, set_diverged
 
 CALL_S: Final = 8.0  # the server's own bounds are 5 s; beyond this it does not answer at all
+
+
+log = logging.getLogger(__name__)
 
 
 class _Stale(Exception):
@@ -185,7 +189,9 @@ class Postgres:
         if writes.facts:
             copy_facts(conn, writes.facts)
         if writes.effects:
-            insert_effects(conn, writes.effects)
+            left = len(writes.effects) - insert_effects(conn, writes.effects)
+            if left:
+                log.info("effects_without_service", extra={"service": self._service.name, "effects": left})
         for table, rows in writes.rows.items():
             copy_projection(conn, table, *self._projections[table], rows)
         notify_slices(conn)

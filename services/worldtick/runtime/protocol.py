@@ -151,6 +151,8 @@ class Protocol:
         rings = self._read(records, batch)
         batch.hanging = self._take_hanging(batch.ranges)
         yield from self.memory.load(dict.fromkeys(ring.world for ring in rings))
+        batch.notes += self.memory.notes
+        self.memory.notes.clear()
         rings = self._with_slices(rings, batch)
         planned = yield from self._plan(rings, batch)
         yield from self._step(planned, batch)

@@ -9,6 +9,7 @@ import msgspec
 
 from worldtick.contracts.sealed import SealedTick
 from worldtick.contracts.wire import EventWriter
+from worldtick.runtime.declared import encoded_effects, encoded_facts
 from worldtick.runtime.effects import APPLIED, DEAD, PARKED, WELL, LedgerRow, Raise, Writes
 from worldtick.runtime.memory import Held
 from worldtick.runtime.recovery import digest_of
@@ -20,9 +21,6 @@ TRIES: Final = 2
 STEP_US_MAX: Final = 2**31 - 1
 UNREAD: Any = None
 _SLICE_BITS, _ORDINAL_BITS = 19, 20  # of directive.made_order, below 24 of the service's name
-
-_facts = msgspec.msgpack.Encoder(order="deterministic").encode
-_args = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Planned(msgspec.Struct, gc=False):
@@ -43,6 +41,7 @@ class Done(NamedTuple):
     digest: bytes
     outputs: bytes
     facts: bytes | None
+    effects: Sequence[str]  # their arguments as JSON
     step_us: int
 
 
@@ -90,8 +89,9 @@ class Stepper:
         body = self._service.encode(step.state)
         digest = digest_of(body)
         outputs = self._speech.applied(task.held.slice_no, task.tick, step, digest)
-        facts = None if step.facts is None else _facts(step.facts)
-        return Done(step, body, digest, outputs, facts, step_us)
+        facts = encoded_facts(self._service, step)
+        effects = encoded_effects(step) if step.effects else ()
+        return Done(step, body, digest, outputs, facts, effects, step_us)
 
     def write(self, writes: Writes, task: Planned, result: Done | Failure) -> None:
         """Add what came of a task to a transaction, and move the slice in memory on."""
@@ -108,7 +108,7 @@ class Stepper:
         if result.facts is not None:
             writes.facts.append((held.world_key, self._service.name, held.slice_no, task.tick.seq, result.facts))
         if step.effects:
-            self._write_effects(writes, task, step)
+            self._write_effects(writes, task, result)
         for projection in self._service.projections:
             rows = step.rows.get(projection.table, ())
             if rows:
@@ -142,13 +142,13 @@ class Stepper:
         )
         writes.ledger.append(row)
 
-    def _write_effects(self, writes: Writes, task: Planned, step: Step[Any]) -> None:
+    def _write_effects(self, writes: Writes, task: Planned, result: Done) -> None:
         held, seq = task.held, task.tick.seq
         source = f"effect:{self._service.name}/{held.slice_no}@{seq}"
         base = self._order_base | held.slice_no << _ORDINAL_BITS
         writes.effects.extend(
-            (held.world_key, effect.service, effect.name, _args(effect.args).decode(), source, seq, base | at)
-            for at, effect in enumerate(step.effects)
+            (held.world_key, effect.service, effect.name, args, source, seq, base | at)
+            for at, (effect, args) in enumerate(zip(result.step.effects, result.effects, strict=True))
         )
 
     def write_move(self, writes: Writes, held: Held, from_version: int, body: bytes | None) -> None:

@@ -24,6 +24,8 @@ from worldtick.contracts.topics import TopicSpec
 
 TIMEOUT_S: Final = 30.0
 _POLL_S: Final = 0.05
+_LOOK_S: Final = 2.0  # between two looks at why nothing comes
+_HOPELESS: Final = (KafkaError._AUTHENTICATION, KafkaError._SSL)  # waiting longer does not help
 
 Kind = Literal["create", "partitions", "config", "notice"]
 
@@ -55,19 +57,20 @@ class Admin(AdminClient):  # type: ignore[misc]  # confluent_kafka has no types
     """
 
     def __init__(self, kafka: Mapping[str, Any]) -> None:
-        said = self._said = [""]
+        said: list[KafkaError | None] = [None]
+        self._said = said
 
         def note(error: KafkaError) -> None:
             if error.code() != KafkaError._ALL_BROKERS_DOWN:  # which follows on the one that says why
-                said[0] = error.str()
+                said[0] = error
 
         # A callback that held `self` would make a cycle: the collector would then end the client from whichever thread
         # it happens to run in, and in one of the client's own the process is aborted.
         super().__init__({**kafka, "client.id": "worldtick.admin", "log_level": 0, "error_cb": note})
 
     @property
-    def said(self) -> str:
-        """What was said last; nothing yet: empty."""
+    def said(self) -> KafkaError | None:
+        """What was said last; None: nothing yet."""
         return self._said[0]
 
 
@@ -192,12 +195,17 @@ def _led(admin: AdminClient, specs: Sequence[TopicSpec], timeout_s: float) -> bo
 
 
 def _metadata(admin: AdminClient, timeout_s: float) -> Any:
-    try:
-        return admin.list_topics(timeout=timeout_s)  # of all topics: asking for one by name may create it
-    except KafkaException as away:
-        admin.poll(0)  # hands over what the connections said
-        why = getattr(admin, "said", "") or away.args[0].str()
-        raise Unavailable(f"Kafka does not answer: {why}; is it up, and the address right?") from away
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            left_s = max(deadline - time.monotonic(), 0.1)
+            return admin.list_topics(timeout=min(left_s, _LOOK_S))  # of all: asking for one by name may create it
+        except KafkaException as away:
+            admin.poll(0)  # hands over what the connections said
+            said: KafkaError | None = getattr(admin, "said", None)
+            if time.monotonic() >= deadline or (said is not None and said.code() in _HOPELESS):
+                why = (said or away.args[0]).str()
+                raise Unavailable(f"Kafka does not answer: {why}; is it up, and the address right?") from away
 
 
 def _configs(admin: AdminClient, names: Sequence[str], timeout_s: float) -> dict[str, Mapping[str, ConfigEntry]]:

@@ -113,16 +113,20 @@ def copy_facts(conn: Connection, rows: Iterable[tuple[int, str, int, int, bytes]
 _FACT_TYPES = ("int4", "text", "int4", "int8", "bytea")
 
 
-def insert_effects(conn: Connection, rows: Sequence[tuple[int, str, str, str, str, int, int]]) -> None:
-    """Queue effects as directives: (world key, service, name, args as JSON, source, made seq, made order)."""
+def insert_effects(conn: Connection, rows: Sequence[tuple[int, str, str, str, str, int, int]]) -> int:
+    """Queue effects as directives: (world key, service, name, args as JSON, source, made seq, made order); how many.
+
+    One on a service that its world does not have would wait for ever: it is left out.
+    """
     columns = [list(column) for column in zip(*rows, strict=True)]
-    conn.execute(
+    return conn.execute(
         "insert into directive (world_key, service, name, args, source, made_seq, made_order)"
         " select n.world_key, n.service, n.name, n.args::jsonb, n.source, n.made_seq, n.made_order from unnest("
         "%s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[])"
-        " as n (world_key, service, name, args, source, made_seq, made_order)",
+        " as n (world_key, service, name, args, source, made_seq, made_order)"
+        " where exists (select from slice s where s.world_key = n.world_key and s.service = n.service)",
         columns,
-    )
+    ).rowcount
 
 
 def copy_projection(
