@@ -38,7 +38,7 @@ def _failing(installation: Installation, killed_pid: int) -> set[str]:
     section = scenario.sections["economy"]
     pool = open_pool(installation.database_url, 2, "test-demo")
     try:
-        since = Before({}, {}, {}, 0)
+        since = Before({}, {}, {}, finished=0, sealed=0)
         read = demo_evidence.read_topics(settings, pool, "demo-1", since)
         subject = Subject("demo-1", 1, SEED, section, scenario.rules.epoch_s)  # type: ignore[arg-type]
         evidence = demo_evidence.gather(pool, settings, subject, read, since, {}, hours=HOURS, killed_pid=killed_pid)

@@ -35,7 +35,7 @@ from worldtick.runtime.topics import admin_client
 from worldtick.store.accounts import read_positions
 from worldtick.store.db import Pool, transaction
 from worldtick.store.markets import all_markets
-from worldtick.store.standing import Finish, ServiceStanding, finishes, one_moment, service_standing
+from worldtick.store.standing import Finish, ServiceStanding, finishes, one_moment, sealed_totals, service_standing
 from worldtick.store.ticks import read_bodies
 
 SERVICE: Final = "economy"
@@ -55,6 +55,7 @@ class Before:
     counts: Counts  # what it had counted
     groups: Mapping[tuple[str, str, int], GroupReading]
     finished: int  # ticks that slices of the service had finished, by their rows
+    sealed: int  # ticks of all worlds
 
     def reads_from(self, groups: Mapping[tuple[str, str, int], GroupReading]) -> dict[tuple[str, int], int]:
         """(topic, partition) -> the first offset that any group, or the observer's counts, had not passed."""
@@ -70,12 +71,13 @@ def before(settings: Settings, pool: Pool) -> Before:
     with one_moment(pool) as conn:
         places = {key: place.offset for key, place in read_positions(conn, PROJECTION).items()}
         services, accounts, tallies = tick_accounts(conn)
+        sealed = sum(sealed_totals(conn)[2:])
     counts: Counter[str] = Counter({f"{each.service} ticks": each.applied for each in accounts})
     for labels, value in tallies.get("events", ()):
         counts[labels["type"]] += int(value)
     for labels, value in tallies.get("rings", ()):
         counts[f"rings on {labels['topic']}"] += int(value)
-    return Before(places, counts, _groups(settings), _finished(services))
+    return Before(places, counts, _groups(settings), _finished(services), sealed)
 
 
 def _finished(services: Sequence[ServiceStanding]) -> int:

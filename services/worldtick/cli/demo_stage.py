@@ -30,7 +30,7 @@ from worldtick.store.clocks import find_view
 from worldtick.store.db import Pool, transaction
 from worldtick.store.markets import newest_markets
 from worldtick.store.notices import wait_for_slices
-from worldtick.store.standing import finishes
+from worldtick.store.standing import finishes, sealed_totals
 from worldtick.store.worlds import keys_of, slice_positions
 
 SCENARIO: Final = "night_city"
@@ -103,6 +103,7 @@ class Stage:
             try:
                 observer, others, since = self._raise_curtain(cast)
                 self._live(cast, producer, others)
+                self._leave(since)
                 self.screen.say(
                     "all hours are there: ending ticker, control and workers, counting what is on the topics"
                 )
@@ -112,7 +113,8 @@ class Stage:
                 cast.end()
             finally:
                 cast.end()
-                self._leave()
+                if self.world_key:
+                    archive_world(self.pool, self.world)
             self.screen.say(f"living the same {self.plot.hours_all} hours once more in this process, undisturbed")
             return self._gather(read, since, metrics)
 
@@ -241,10 +243,16 @@ class Stage:
             raise Refused("a worker of the economy that is not the demo's does the work: stop it, then run the demo")
         return member
 
-    def _leave(self) -> None:
-        """The world's story ends here: no ticker that runs later moves it."""
-        if self.world_key:
-            archive_world(self.pool, self.world)
+    def _leave(self, since: demo_evidence.Before) -> None:
+        """The world's story ends here: no ticker that runs later moves it. Raises Refused if one did meanwhile."""
+        archive_world(self.pool, self.world)
+        with transaction(self.pool) as conn:
+            foreign = sum(sealed_totals(conn)[2:]) - since.sealed - self._seqs_all()
+        if foreign:
+            raise Refused(
+                f"another ticker has sealed {foreign} ticks on this database meanwhile, and the demo counts everything"
+                " that happens: stop it, then run the demo again"
+            )
 
     def _gather(
         self, read: demo_evidence.Read, since: demo_evidence.Before, metrics: dict[str, tuple[int, int]]
