@@ -69,8 +69,9 @@ def _report(stage: Stage, lines: Sequence[Line], took_s: float, as_json: bool) -
     print_proof(lines, wants_color())
     verdict = "everything holds" if passed else "NOT EVERYTHING HOLDS"
     click.echo(f"\n{verdict}, after {took_s} s; what the processes said is in {stage.logs}")
-    if passed:
-        click.echo(f"see for yourself: `worldtick up`, then `worldtick ticks list {stage.world}`")
+    click.echo(
+        f"see for yourself: `worldtick up`, then `worldtick verify {stage.world}`, `worldtick ticks list {stage.world}`"
+    )
 
 
 def _object(stage: Stage, lines: Sequence[Line], passed: bool, took_s: float) -> dict[str, Any]:

@@ -32,13 +32,14 @@ def serve_ticker(
     services: Mapping[str, Service[Any]],
     hour_every_us: int,
     keys: Sequence[int] | None,
+    port: int,
     until_us: int | None = None,
 ) -> int:
-    """Run the loop until SIGTERM or SIGINT; the number of runs. Only in the main thread."""
+    """Run the loop until SIGTERM or SIGINT, its health at `port`; the number of runs. Only in the main thread."""
     logs.setup(settings.log_level, cast(logs.Form, settings.log_format), service="ticker")
     vitals = Vitals("ticker", version("worldtick"))
     vitals.beat("loop", STALE_AFTER_S)
-    vitals.serve(settings.port)
+    vitals.serve(port)
     publisher = Publisher(settings.kafka_bootstrap_servers, writer_of(settings), settings.topic_prefix, settings.kafka)
     account = _Account(vitals, pool)
     hooks = (_Pruning().run, account.done, account.failed)

@@ -100,15 +100,19 @@ def ticker(
     help="Wall time of a game hour; firings are its multiples in Unix time.",
 )
 @click.option("--until", type=moment_us, metavar="WORLDTIME", help="Move no world beyond this world time.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help="For health and metrics, instead of PORT; 0: any free one."
+)
 @only_worlds
 @click.pass_obj
-def serve(settings: Settings, hour_every: int, until: int | None, worlds: tuple[str, ...]) -> None:
-    """Run at every firing until SIGTERM; safe to run twice. Health and metrics at PORT."""
+def serve(settings: Settings, hour_every: int, until: int | None, port: int | None, worlds: tuple[str, ...]) -> None:
+    """Run at every firing until SIGTERM; safe to run twice."""
     from worldtick.cli.serving import serve_ticker  # loads the scheduler
 
     with database(settings, "ticker", SERVE_CONNECTIONS) as pool:
         keys, _ = _keys(pool, worlds)
-        serve_ticker(settings, pool, catalogue(), hour_every, keys, until)
+        at = settings.port if port is None else port
+        serve_ticker(settings, pool, catalogue(), hour_every, keys, at, until)
 
 
 def order_of(run: Run, at: int | None, slot: int | None, job: str) -> tuple[Order, str]:
