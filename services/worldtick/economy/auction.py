@@ -198,14 +198,20 @@ def clear_book(
 
 
 @compiled
-def surplus_of(bid_value: Any, bid_filled: Any, ask_value: Any, ask_filled: Any) -> Any:
-    """Price ticks x units gained by trade: what the filled units are worth to buyers less what they are to sellers."""
-    gained = np.int64(0)
+def most_surplus(bid_value: Any, bid_units: Any, ask_value: Any, ask_units: Any, scratch: Any) -> Any:
+    """Price ticks x units that all trade together can gain: what `clear_book` finds of these values, fills left out."""
+    bid_low, bid_high, demand, _ = _survey(bid_value, bid_units)
+    ask_low, ask_high, supply, _ = _survey(ask_value, ask_units)
+    surplus = np.int64(0)
+    if demand == 0 or supply == 0 or bid_high < ask_low:
+        return surplus
+    low, high = min(bid_low, ask_low), max(bid_high, ask_high)
+    upper, _ = _crossing(bid_value, bid_units, ask_value, ask_units, low, high, supply, scratch)
     for i in range(bid_value.shape[0]):
-        gained += np.int64(bid_value[i]) * bid_filled[i]
+        surplus += max(np.int64(0), bid_value[i] - upper) * bid_units[i]
     for i in range(ask_value.shape[0]):
-        gained -= np.int64(ask_value[i]) * ask_filled[i]
-    return gained
+        surplus += max(np.int64(0), upper - ask_value[i]) * ask_units[i]
+    return surplus
 
 
 @compiled

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from worldtick.chance.compiled import compiled
-from worldtick.economy.auction import BUCKETS_MAX, clear_book, share_ppm, surplus_of
+from worldtick.economy.auction import BUCKETS_MAX, clear_book, most_surplus, share_ppm
 from worldtick.economy.beliefs import believe, hear
 from worldtick.economy.households import (
     DEMAND,
@@ -28,6 +28,7 @@ from worldtick.economy.households import (
     work,
 )
 
+TEN = np.uint64(HISTORY)
 IDLE_HOURS_MAX = 48  # a person with nothing to make and nothing to sell for so long takes up another trade
 REVIEW_HOURS = 480  # so often a poor person asks itself whether another trade is better; prime to PHASE_STEP
 POOR = 2  # times its money are less than its district's mean; what one has is what one earned of late
@@ -35,7 +36,7 @@ BETTER = 2  # times what its own trade earns
 
 
 class Book(NamedTuple):
-    """Scratch of one side of one market, (n,) int64 each, of which the first `count` are used."""
+    """Scratch of one side of one market, (n,) int32 each, of which the first `count` are used."""
 
     pair: Any
     price: Any
@@ -82,34 +83,42 @@ def _cut(book: Any, count: Any) -> Any:
 
 @compiled
 def _settle(plan: Any, world: Any, book: Any, c: Any, price: Any, sign: Any) -> Any:
-    """Hand over goods and money of one side, then let each admitted order's owner learn. sign: 1 bids, -1 asks."""
+    """Hand over goods and money of one side, then let each admitted order's owner learn. sign: 1 bids, -1 asks.
+
+    What the side gained by trade: price ticks x units by which its values beat the price.
+    """
     commodities = plan.spend_ppm.shape[0]
+    gained = np.int64(0)
     for i in range(book.pair.shape[0]):
-        units = book.units[i]
+        units = np.int64(book.units[i])
         if units == 0:
             continue
-        pair = book.pair[i]
-        person = whole(pair, commodities)
-        filled = book.filled[i]
-        first = person * HISTORY
+        pair = np.uint64(book.pair[i])
+        person = np.uint64(whole(book.pair[i], commodities))
+        filled = np.int64(book.filled[i])
+        first = person * TEN
+        remembered = np.int64(price)
         if filled > 0:
+            gained += (np.int64(book.value[i]) - price) * sign * filled
             world.money[person] -= sign * filled * price
             world.stock[pair] += sign * filled
-            if sign > 0 and plan.uses[world.trade[person], c] == 0:
+            if sign > 0 and plan.uses[np.uint64(world.trade[person]), c] == 0:
                 world.purse[pair] -= filled * price  # never below 0: the units were what it could pay at its quote
             place = world.past_next[person]
-            world.past_price[first + place] = price
-            world.past_commodity[first + place] = c
+            world.past_price[first + np.uint64(place)] = price
+            world.past_commodity[first + np.uint64(place)] = c
             world.past_next[person] = place + 1 if place + 1 < HISTORY else 0
-        total = count = np.int64(0)
-        for k in range(first, first + HISTORY):
-            same = np.int64(world.past_commodity[k] == c)
-            total += same * world.past_price[k]
-            count += same
-        remembered = whole(total, count) if count > 0 else price
+            if filled * 2 >= units:
+                total = count = np.int64(0)
+                for k in range(HISTORY):
+                    same = np.int64(world.past_commodity[first + np.uint64(k)] == c)
+                    total += same * world.past_price[first + np.uint64(k)]
+                    count += same
+                remembered = whole(total, count)
         world.low[pair], world.high[pair] = believe(
             np.int64(world.low[pair]), np.int64(world.high[pair]), units, book.price[i], filled, price, remembered, sign
         )
+    return gained
 
 
 @compiled
@@ -131,18 +140,15 @@ def _clear_market(
     market = district * commodities + c
     bid_count, ask_count, admitted, waiting = _gather(plan, world, wishes, district, c, bid_room, ask_room)
     bids, asks = _cut(bid_room, bid_count), _cut(ask_room, ask_count)
-    _, _, _, _, most = clear_book(
-        bids.value, bids.wanted, bids.pair, asks.value, asks.wanted, asks.pair, bids.filled, asks.filled, scratch
-    )
+    most = most_surplus(bids.value, bids.wanted, asks.value, asks.wanted, scratch)
     volume, price, demand, supply, _ = clear_book(
         bids.price, bids.units, bids.pair, asks.price, asks.units, asks.pair, bids.filled, asks.filled, scratch
     )
-    gained = surplus_of(bids.value, bids.filled, asks.value, asks.filled)
     if volume > 0:
         world.price[market] = price
         _spread_news(plan, world, wishes, district, c, price)
-    _settle(plan, world, bids, c, world.price[market], 1)
-    _settle(plan, world, asks, c, world.price[market], -1)
+    gained = _settle(plan, world, bids, c, world.price[market], 1)
+    gained += _settle(plan, world, asks, c, world.price[market], -1)
     report[VOLUME, market] = volume
     report[DEMAND, market] = demand
     report[SUPPLY, market] = supply
@@ -235,8 +241,8 @@ def live_worlds(plan: Any, bodies: Any, hours: Any, chance: Any, factors: Any, r
     n = plan.district_start[-1]
     p = n * plan.spend_ppm.shape[0]
     m = factors.shape[2]
-    wishes = Wishes(np.empty(p, np.int64), np.empty(p, np.int64), np.empty(p, np.bool_))
-    bids, asks = _side(np.empty((6, n), np.int64)), _side(np.empty((6, n), np.int64))
+    wishes = Wishes(np.empty(p, np.int32), np.empty(p, np.int32), np.empty(p, np.bool_))
+    bids, asks = _side(np.empty((6, n), np.int32)), _side(np.empty((6, n), np.int32))
     scratch = np.empty(BUCKETS_MAX, np.int64)
     narrow = 8 * (n + m)
     short = narrow + 4 * (4 * p + HISTORY * n)

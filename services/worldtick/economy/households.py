@@ -178,7 +178,7 @@ def wish(plan: Any, world: Any, hour: Any, district: Any, wishes: Any) -> Any:
                 words = block(hour.seed, hour.seq, np.uint64(person), QUOTE, np.uint64(c >> 3))
             word = words[(c & 7) >> 1]
             half = np.int64(word & LOW_HALF if c & 1 == 0 else word >> HALF_BITS)
-            pair = first + c
+            pair = np.uint64(first + c)
             low = np.int64(world.low[pair])
             width = world.high[pair] - low
             place = half * (width + 1) >> 32

@@ -2,9 +2,9 @@
 Lives here: state, genesis, the batch. Not here: what households do (households.py, hours.py), events (service.py)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,8 +19,7 @@ Report = NDArray[np.int64]
 _LOW_HALF = np.uint64(0xFFFFFFFF)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Market:
+class Market(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One world's economy after a tick: its arrays lie in one body, which is what a batch copies and a snapshot holds.
 
     n persons, P = n x C pairs, M = D x C markets. In this order, little-endian: int64 money (n,), price (M,);
@@ -91,13 +90,17 @@ class Market:
         return self._bytes(0, HISTORY).reshape(self.plan.persons, HISTORY)
 
     @property
+    def past_next(self) -> NDArray[np.uint8]:
+        """(n,) the place in its history that each person's next trade takes: its oldest."""
+        return self._bytes(HISTORY, 1)
+
+    @property
     def trade(self) -> NDArray[np.uint8]:
         """(n,) index of each person's trade."""
         return self._bytes(HISTORY + 1, 1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MarketTick:
+class MarketTick(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What a tick tells one market."""
 
     seed: int
@@ -110,8 +113,7 @@ class MarketTick:
     shocks: tuple[Shock, ...] = ()  # those that outlast the tick
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Lived:
+class Lived(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What came of it. report: (REPORT_ROWS, M), rows as in households.py."""
 
     market: Market
