@@ -13,7 +13,7 @@ import msgspec
 
 from tests.simulation.kafka import Broker, Fate, Group, Transaction
 from tests.simulation.misfortune import Misfortune
-from tests.simulation.plan import STREAMS, Plan, clock_of
+from tests.simulation.plan import STREAMS, Plan, clock_of, services_of
 from tests.simulation.promises import (
     AllDone,
     Broken,
@@ -34,7 +34,7 @@ from worldtick.clock.worldtime import HOUR_US
 from worldtick.contracts.ids import home_partition
 from worldtick.contracts.sealed import SealedTick
 from worldtick.contracts.wire import EventWriter
-from worldtick.runtime.effects import PARKED, WELL, Diverge, Record, Writes
+from worldtick.runtime.effects import Diverge, Record, Writes
 from worldtick.runtime.protocol import Protocol
 from worldtick.runtime.service import Service
 from worldtick.sealing.draft import Catalogue
@@ -124,7 +124,7 @@ class House:
         keys = count(1)
         for world_key, name in enumerate(self.plan.worlds, start=1):
             self.store.worlds[world_key] = World(clock_of(self.plan, world_key, name), scenario)
-            for service in self.plan.services:
+            for service in services_of(self.plan, name):
                 for slice_no in range(self.plan.slices):
                     key = next(keys)
                     self.store.slices[key] = Slice(key, world_key, service, slice_no, STREAMS[service])
@@ -263,11 +263,7 @@ class House:
 
     def _time_passes(self) -> bool:
         """Everybody waits: a ticker's later run rings what is silent, an operator resumes what is parked."""
-        moved = False
-        for row in self.store.slices.values():
-            if row.status == PARKED:
-                row.status, row.dead_in_row, moved = WELL, 0, True
-                self.say("slice %d is resumed", row.slice_key)
+        moved = self.misfortune.resume()
         if self.habits.rings_again:
             for key in self.store.worlds:
                 moved = ring_overdue(self, key) or moved

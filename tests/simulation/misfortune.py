@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tests.simulation.promises import Broken
+from worldtick.runtime.effects import PARKED, WELL
 from worldtick.sealing.rings import TOPIC_OF_STREAM, ring_on, rings_of
 
 if TYPE_CHECKING:
@@ -107,12 +108,22 @@ class Misfortune:
                 house.say("%s goes on", worker.name)
                 worker.paused = False
                 return True
+        if house.faulty and house.rng.random() < 0.05 and self.resume():
+            return True
         for group in house.groups.values():
             if not group.balanced() and house.rng.random() < chance:
                 group.rebalance(house.rng.choice)
                 house.say("%s is balanced: generation %d", group.name, group.generation)
                 return True
         return False
+
+    def resume(self) -> bool:
+        """An operator resumes what is parked; whether anything was."""
+        parked = [row for row in self.house.store.slices.values() if row.status == PARKED]
+        for row in parked:
+            row.status, row.dead_in_row, row.resumed_at = WELL, 0, row.version
+            self.house.say("slice %d is resumed", row.slice_key)
+        return bool(parked)
 
     # ---- misfortunes
 
@@ -205,7 +216,7 @@ class Misfortune:
         world_key = house.rng.choice(list(house.store.worlds))
         world = house.store.worlds[world_key]
         if kind == "directive":
-            service = house.rng.choice(house.plan.services)
+            service = house.rng.choice(world.clock.services)
             house.store.queue(world_key, service, "nudge", '{"said":"admin"}')
         elif kind == "garbage":
             entry = log.append(house.rng.choice((None, b"", b"{", b"\xff\xfe", b'{"data":[]}')))

@@ -37,6 +37,7 @@ class Plan:
     partitions: int
     worlds: tuple[str, ...]
     services: tuple[str, ...]
+    alone: bool  # the first world has only the first service
     slices: int
     workers: int  # of each service
     hours: int  # each world is brought so far
@@ -66,6 +67,7 @@ def draw(seed: int) -> Plan:
         partitions=rng.choice((1, 1, 2, 3)),
         worlds=worlds,
         services=services,
+        alone=rng.random() < 0.2,
         slices=rng.choice((1, 1, 2)),
         workers=rng.choice((1, 2, 2, 3)),
         hours=hours,
@@ -91,6 +93,11 @@ def draw(seed: int) -> Plan:
     )
 
 
+def services_of(plan: Plan, world: str) -> tuple[str, ...]:
+    """The services that a world has."""
+    return plan.services[:1] if plan.alone and world == plan.worlds[0] else plan.services
+
+
 def _bad_steps(
     rng: Random, services: tuple[str, ...], worlds: tuple[str, ...], hours: int
 ) -> list[tuple[str, str, int, str]]:
@@ -112,7 +119,7 @@ def clock_of(plan: Plan, world_key: int, world: str) -> Clock:
         world=world,
         status="active",
         seed=plan.seed * 7 + world_key,
-        services=list(plan.services),
+        services=list(services_of(plan, world)),
         budgets={},
         epoch_s=GENESIS_S + plan.start_hour * 3_600,
         driver="scheduled",

@@ -247,7 +247,10 @@ class NothingPassed:
                 if row.service != self._service or self._store.worlds[row.world_key].clock.world != ring.world:
                     continue
                 place = ring.seq if row.stream == "all" else ring.kind_seq
-                if row.version < place and row.status == WELL and not self._rung_later(move, ring):
+                parked = (
+                    row.status != WELL or row.resumed_at == row.version
+                )  # passed while parked: a ticker rings again
+                if row.version < place and not parked and not self._rung_later(move, ring):
                     raise Broken(
                         f"NothingPassed: {ring.world} {place} was rung at {record.partition}/{record.offset}; slice"
                         f" {row.slice_key} is at {row.version}, and the offset at {move.end}"

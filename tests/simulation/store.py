@@ -64,6 +64,7 @@ class Slice:
     reader_key: int | None = None  # these three: the origin of its last ledger row
     origin_partition: int | None = None
     origin_offset: int | None = None
+    resumed_at: int | None = None  # the version at which an operator last resumed it: no column, the promises' own
 
 
 @dataclass(slots=True)
@@ -341,4 +342,4 @@ class Store:
         )
 
 
-_COPIED = tuple(name for name in Slice.__dataclass_fields__ if name not in ("service", "stream"))
+_COPIED = tuple(name for name in Slice.__dataclass_fields__ if name not in ("service", "stream", "resumed_at"))

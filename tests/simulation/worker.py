@@ -119,6 +119,10 @@ class Worker:
                 if not self.stopping and self._can_read() and (not options or self.house.rng.random() < 0.4):
                     self._polling = True
                     return True
+                if self._idle() and any(self.logs[p].start > at for p, at in self._positions.items()):
+                    self.house.say("%s idles, and finds that a log begins after where it stands", self.name)
+                    self._failed = True
+                    return True
         while options:
             stage = options.pop(self.house.rng.randrange(len(options)))
             if self._advance(stage):
