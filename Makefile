@@ -23,7 +23,7 @@ check: $(READY) ## Format, lint, types, import rules
 	$(SAY) "types"
 	@$(BIN)/mypy
 	$(SAY) "import rules"
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 bench: $(READY) ## All figures, side by side in one run; writes benchmarks/results.json and docs/PERFORMANCE.md
 	@$(BIN)/python -m benchmarks.run
