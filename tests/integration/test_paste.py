@@ -138,6 +138,14 @@ def test_what_is_dead(pool: Pool, value: Any, rules: dict[str, Any], reason: str
     assert history(pool, key) == []
 
 
+def test_a_world_whose_service_is_not_installed(pool: Pool) -> None:
+    key = make_world(pool, "w")
+    with transaction(pool) as conn:
+        conn.execute("update world set services = services || '{weather}'")
+    assert _reason(desk_judges(pool, NAMELESS)) == "missing_services"
+    assert history(pool, key) == []
+
+
 def test_a_paste_waits_for_services_where_facts_lag(pool: Pool) -> None:
     key = make_world(pool, "w", services=("count",), facts="lag")
     desk = _desk(pool)

@@ -87,7 +87,7 @@ def ticker(
         click.echo(json.dumps({**as_object(report, origin), "idle": idle}))
     else:
         _print(report, origin, idle)
-    ctx.exit(LATER if report.progress.waiting else 0)
+    ctx.exit(LATER if report.progress.waiting or report.progress.missing else 0)
 
 
 @ticker.command()
@@ -165,7 +165,8 @@ def as_object(report: Report, origin: str) -> dict[str, Any]:
         "left": progress.left,
         "behind": progress.behind,
         "hours_first": sorted(progress.hours_first),
-        "complete": not progress.waiting,
+        "missing_services": progress.missing,
+        "complete": not progress.waiting and not progress.missing,
     }
 
 
@@ -203,6 +204,8 @@ def _leftovers(report: Report) -> list[str]:
             lines.append(f"{world}: {slots} slots left, waiting for {', '.join(services)}; run again")
         elif slots:
             lines.append(f"{world}: {slots} slots left by its catch-up bound; the next run goes on")
+    for world, names in sorted(progress.missing.items()):
+        lines.append(f"{world}: not moved, for this ticker has no service {', '.join(names)}: install it here")
     return lines
 
 

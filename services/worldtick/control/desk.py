@@ -29,7 +29,7 @@ from worldtick.control.pasted import (
     target_of,
 )
 from worldtick.sealing.draft import Catalogue, Draft
-from worldtick.sealing.seal import admissible, behind, seal_round, standing_of
+from worldtick.sealing.seal import admissible, behind, missing_services, seal_round, standing_of
 from worldtick.store.clocks import Clock, lock_clocks, save_clocks
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.pastes import Paste, Place, find_named, find_paste, insert_paste
@@ -154,6 +154,10 @@ class Desk:
         clock = self._locked(conn, record, paste)
         if (known := find_paste(conn, place)) is not None:  # sealed while we waited for the lock
             return Sealed(*known)
+        if missing := missing_services(clock, self._catalogue):
+            raise Unreadable(
+                "missing_services", f"control has no service {', '.join(missing)} of {clock.world!r}: install it here"
+            )
         named = UUID(name) if (name := name_of(paste)) else None
         if named is not None and (same := _sealed_as(conn, clock.world_key, named)) is not None:
             return Again(*same)

@@ -86,6 +86,12 @@ def admissible(clock: Clock, behind_services: dict[str, int]) -> bool:
     return clock.seq + 1 - clock.lag_ticks < min(behind_services.values())
 
 
+def missing_services(clock: Clock, catalogue: Catalogue) -> list[str]:
+    """The world's services that this installation does not have. Whoever cannot say what a service consumes and may
+    spend must not seal for it: the tick would leave it out, or starve it."""
+    return sorted(set(clock.services) - set(catalogue))
+
+
 def standing_of(clock: Clock) -> Standing:
     """What planning needs of a clock."""
     policy: CatchUp = "coalesce" if clock.catch_up == "coalesce" else "each"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from worldtick.clock.moves import Move, next_move
 from worldtick.contracts.sealed import SealedTick
 from worldtick.sealing.draft import Catalogue, Draft
-from worldtick.sealing.seal import admissible, behind, seal_round, standing_of
+from worldtick.sealing.seal import admissible, behind, missing_services, seal_round, standing_of
 from worldtick.store.clocks import Clock, find_driven, lock_clocks, save_clocks
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.ticker.orders import Order, consume, waits_for_hours, worth
@@ -25,6 +25,7 @@ class Progress:
     left: dict[str, int] = field(default_factory=dict)  # world -> slots still due
     behind: dict[str, list[str]] = field(default_factory=dict)  # world -> services it waits for
     hours_first: set[str] = field(default_factory=set)  # worlds whose daily waits for an hourly run
+    missing: dict[str, list[str]] = field(default_factory=dict)  # world -> its services that this ticker does not have
     worlds: int = 0
     newest: dict[str, SealedTick] = field(default_factory=dict)
 
@@ -38,7 +39,7 @@ def seal_pass(
     pool: Pool, catalogue: Catalogue, order: Order, keys: Sequence[int] | None, progress: Progress
 ) -> Iterator[int]:
     """Seal what may be sealed; yields the number of ticks after each page's commit, so that they can be published."""
-    progress.worlds, progress.left, progress.behind, progress.hours_first = 0, {}, {}, set()
+    progress.worlds, progress.left, progress.behind, progress.hours_first, progress.missing = 0, {}, {}, set(), {}
     after = 0
     while True:
         with transaction(pool) as conn:
@@ -54,7 +55,7 @@ def _seal_page(
     pool: Pool, catalogue: Catalogue, order: Order, page: Sequence[Clock], progress: Progress
 ) -> Iterator[int]:
     """Transactions of ROUNDS_MAX rounds until nothing of the page may be sealed; bounded by the worlds' catch-up."""
-    wanted = [clock.world_key for clock in page if _wants(clock, order, progress)]
+    wanted = [clock.world_key for clock in page if _wants(clock, catalogue, order, progress)]
     while wanted:
         with transaction(pool) as conn:
             ticks, wanted = _seal_locked(conn, catalogue, order, wanted, progress)
@@ -62,7 +63,10 @@ def _seal_page(
         yield len(ticks)
 
 
-def _wants(clock: Clock, order: Order, progress: Progress) -> bool:
+def _wants(clock: Clock, catalogue: Catalogue, order: Order, progress: Progress) -> bool:
+    if missing := missing_services(clock, catalogue):
+        progress.missing[clock.world] = missing
+        return False
     if waits_for_hours(clock, order):
         progress.hours_first.add(clock.world)
     return _move(clock, order, progress.used) is not None or _own_slots(clock, order) > 0

@@ -80,6 +80,11 @@ class Loop:
             waiting = waiting or bool(report.progress.behind)
             if report.sealed:
                 _note(report)
+            if report.progress.missing and run == "daily":
+                worlds = sorted(report.progress.missing)
+                log.error(
+                    "worlds_not_moved", extra={"worlds": worlds[:20], "missing": report.progress.missing[worlds[0]]}
+                )
             if self.on_report is not None:
                 self.on_report(report)
         return waiting

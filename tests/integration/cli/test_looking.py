@@ -223,6 +223,22 @@ def test_without_servers_the_doctor_still_looks(
     assert "none-of-it" not in found.out + found.err
 
 
+def test_watching_goes_on_until_interrupted(
+    worldtick: Command, pool: Pool, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter((None, None, KeyboardInterrupt()))
+
+    def rest(_seconds: float) -> None:
+        after = next(looks)
+        if after is not None:
+            raise after
+
+    make_world(pool, "w", services=("count",))
+    monkeypatch.setattr("time.sleep", rest)
+    found = worldtick("status", "--watch", "--json")
+    assert (found.code, [row["state"] for row in found.rows]) == (130, ["well"] * 3)
+
+
 def test_topics_that_differ_are_found(worldtick: Command, kafka: str, prefix: str, pool: Pool) -> None:
     from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 

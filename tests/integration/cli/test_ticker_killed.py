@@ -10,9 +10,10 @@ from collections import Counter
 import pytest
 
 from tests.integration.cli.conftest import Command
-from tests.small_worlds import T0, history, make_topics, make_world, read_topic, shape
+from tests.small_worlds import T0, history, make_topics, read_topic, shape
 from worldtick.clock.worldtime import HOUR_US, format_unix_us
-from worldtick.store.db import Pool
+from worldtick.store.db import Pool, transaction
+from worldtick.store.worlds import keys_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 
@@ -58,7 +59,9 @@ def test_killed_the_next_run_makes_it_whole(
     rung: set[int],
 ) -> None:
     make_topics(kafka, topic_prefix)
-    key = make_world(pool, "w")
+    assert worldtick("world", "create", "w", "--scenario", "night_city", "--first-at", format_unix_us(T0)).code == 0
+    with transaction(pool) as conn:
+        key = keys_of(conn, ["w"])["w"][0]
     run = ["ticker", "--type", "hourly", "--at", format_unix_us(T0 + 23 * HOUR_US)]
     died = subprocess.run([sys.executable, "-c", PROGRAM, module, name, str(nth), *run], check=False, timeout=60)
     assert died.returncode == -signal.SIGKILL

@@ -2,13 +2,7 @@
 Lives here: the verb. Not here: races, catch-up and midnight below it (tests/integration/test_ticker)."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -138,38 +132,10 @@ def test_a_broker_that_is_away_is_one_sentence(worldtick: Command, pool: Pool, m
     assert "sealed ticks are safe" in ended.err
 
 
-@pytest.fixture
-def loop(worldtick: Command, topics: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[str]]:
-    """`worldtick ticker serve` in a process of its own, with this one's environment, a game hour every 100 ms."""
-    monkeypatch.setenv("PORT", "0")
-    argv = [sys.executable, "-m", "worldtick.cli.main", "ticker", "serve", "--hour-every", "100ms"]
-    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
-        yield process
-        process.kill()
-
-
-def _line(process: "subprocess.Popen[str]", event: str) -> Any:
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("{") and (said := json.loads(line))["event"] == event:
-            return said
-    raise AssertionError(f"the loop ended without {event}")
-
-
-def test_the_loop_seals_says_how_it_is_and_ends_when_told(
-    worldtick: Command, pool: Pool, loop: "subprocess.Popen[str]"
-) -> None:
-    key = make_world(pool, "w", first_us=time.time_ns() // 1_000)
-    port = _line(loop, "vitals_served")["port"]
-    sealed = _line(loop, "ticks_sealed")
-    assert (sealed["service"], sealed["run"]) == ("ticker", "hourly")
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
-        report = json.load(answer)
-    assert (report["ready"], set(report["parts"])) == (True, {"database", "kafka", "loop"})
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        assert b'worldtick_ticker_sealed_total{kind="hourly"}' in answer.read()
-    loop.send_signal(signal.SIGTERM)
-    assert loop.wait(20) == 0
-    ticks = history(pool, key)
-    assert [tick.seq for tick in ticks] == list(range(1, len(ticks) + 1))
-    assert worldtick("ticker", "--type", "hourly", "--at", _at(0), "--json").row["published"] == 0
+def test_a_world_whose_service_is_not_installed_is_left_and_named(worldtick: Command, pool: Pool, topics: str) -> None:
+    left, moved = make_world(pool, "left"), make_world(pool, "moved")
+    with transaction(pool) as conn:
+        conn.execute("update world set services = services || '{weather}' where world_id = 'left'")
+    run = worldtick("ticker", "--type", "hourly", "--at", _at(0))
+    assert (run.code, run.err) == (75, "left: not moved, for this ticker has no service weather: install it here\n")
+    assert (len(history(pool, left)), len(history(pool, moved))) == (0, 1)

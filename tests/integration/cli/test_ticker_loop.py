@@ -1,0 +1,60 @@
+"""`worldtick ticker serve` in a process of its own: it seals, says how it is, and ends when it is told.
+Lives here: the loop as people run it. Not here: the one-shot (test_ticker_verb), two loops at once (test_ticker).
+"""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.cli.conftest import Command
+from tests.small_worlds import history
+from worldtick.store.db import Pool, transaction
+from worldtick.store.worlds import keys_of
+
+pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
+
+
+@pytest.fixture
+def loop(worldtick: Command, topics: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[str]]:
+    """`worldtick ticker serve` in a process of its own, with this one's environment, a game hour every 100 ms."""
+    monkeypatch.setenv("PORT", "0")
+    assert worldtick("world", "create", "w", "--scenario", "night_city").code == 0
+    argv = [sys.executable, "-m", "worldtick.cli.main", "ticker", "serve", "--hour-every", "100ms"]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def _line(process: "subprocess.Popen[str]", event: str) -> Any:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("{") and (said := json.loads(line))["event"] == event:
+            return said
+    raise AssertionError(f"the loop ended without {event}")
+
+
+def test_the_loop_seals_says_how_it_is_and_ends_when_told(
+    worldtick: Command, pool: Pool, loop: "subprocess.Popen[str]"
+) -> None:
+    with transaction(pool) as conn:
+        key = keys_of(conn, ["w"])["w"][0]
+    port = _line(loop, "vitals_served")["port"]
+    sealed = _line(loop, "ticks_sealed")
+    assert (sealed["service"], sealed["run"]) == ("ticker", "hourly")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+        report = json.load(answer)
+    assert (report["ready"], set(report["parts"])) == (True, {"database", "kafka", "loop"})
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        assert b'worldtick_ticker_sealed_total{kind="hourly"}' in answer.read()
+    loop.send_signal(signal.SIGTERM)
+    assert loop.wait(20) == 0
+    ticks = history(pool, key)
+    assert [tick.seq for tick in ticks] == list(range(1, len(ticks) + 1))
+    with transaction(pool) as conn:
+        assert conn.execute("select seq - published_seq from clock").fetchone() == (0,)
