@@ -251,13 +251,15 @@ class Worker:
         placed, holes = self._in_log(committed)
         self._protocol.place(placed)
         self._feed.seek({partition: offset for partition, (offset, _) in placed.items()} | holes)
+        # Before what hangs is read: rows in a hole are the hole's own, and would be published twice.
+        gaps = [self._protocol.hole(partition, begins, self._feed.group()) for partition, begins in holes.items()]
         drive(self._protocol.recall(), self._sql.perform)
         self._pipeline.clear()
         self._settled, self._settled_at = True, time.monotonic()
         self._vitals.part("kafka", True)
         self._vitals.part("database", True)
-        for partition, begins in holes.items():
-            self._pipeline.pass_on(self._protocol.hole(partition, begins, self._feed.group()), lone=False)
+        for gap in gaps:
+            self._pipeline.pass_on(gap, lone=False)
 
     def _in_log(self, committed: Mapping[int, tuple[int, str]]) -> tuple[dict[int, tuple[int, str]], dict[int, int]]:
         """Committed offsets, none beyond the end of a log that was cut short; and where the log begins after them."""
