@@ -57,8 +57,10 @@ def test_the_demo_proves_itself_and_finds_what_is_tampered_with(bare_installatio
     proof = {line["name"]: line for line in told["proof"]}
     assert set(proof) == PROMISES | {"digests", "killed worker"}
     assert all(line["ok"] and not line["faults"] for line in told["proof"])
-    assert proof["ticks"]["figures"] == {"hourly": HOURS + 1, "daily": 1, "pasted": 1}
-    assert proof["events"]["figures"]["events"] == (HOURS + 1) * 21
+    hourly = proof["ticks"]["figures"]["hourly"]
+    assert proof["ticks"]["figures"] == {"hourly": hourly, "daily": 1, "pasted": 1}
+    assert hourly in (HOURS + 1, HOURS + 2)  # the latter where Kafka's producer needed longer than all hours
+    assert proof["events"]["figures"] == {"events": hourly * 21, "stored": hourly * 21, "lost": 0, "doubled": 0}
     killed = int(proof["killed worker"]["figures"]["pid"])
 
     assert _failing(installation, killed) == set()

@@ -26,11 +26,12 @@ from worldtick.control.creation import archive_world, create_world
 from worldtick.control.scenario import Scenario, find_scenario, read_scenario
 from worldtick.control.template import nameless_line
 from worldtick.economy.scenario import EconomyScenario
-from worldtick.store.clocks import find_view
-from worldtick.store.db import Pool, transaction
+from worldtick.store.clocks import ClockView, find_view
+from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.markets import newest_markets
 from worldtick.store.notices import wait_for_slices
 from worldtick.store.standing import finishes, sealed_totals
+from worldtick.store.ticks import list_ticks
 from worldtick.store.worlds import keys_of, slice_positions
 
 SCENARIO: Final = "night_city"
@@ -41,6 +42,7 @@ LOOK_S: Final = 0.05
 NOTICE_S: Final = 5.0
 SPARE_S: Final = 60.0  # what a run may take beyond its hours before it is called stuck
 RECENT_TICKS: Final = 8
+TICKS_MAX: Final = 1_000  # of one demo
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,13 @@ class Plot:
 
     @property
     def hours_all(self) -> int:
-        """The pasted one included."""
+        """The pasted one included. Where that comes late, after all of the ticker's, there is one more."""
         return self.hours + 1
+
+    @property
+    def until_us(self) -> int:
+        """The world time that the ticker does not go beyond."""
+        return self.hours_all * HOUR_US
 
 
 @dataclass(slots=True)
@@ -154,7 +161,7 @@ class Stage:
         since = demo_evidence.before(self.settings, self.pool)
         self._create()
         plot = self.plot
-        until = format_unix_us(self.scenario.rules.epoch_s * SECOND_US + plot.hours_all * HOUR_US)
+        until = format_unix_us(self.scenario.rules.epoch_s * SECOND_US + plot.until_us)
         pace = f"{plot.hour_every_us // 1_000}ms"
         ticker = cast.start(
             "ticker", ["ticker", "serve", "--world", self.world, "--hour-every", pace, "--until", until]
@@ -172,40 +179,47 @@ class Stage:
     def _live(self, cast: Cast, producer: "subprocess.Popen[str]", others: list[Member]) -> None:
         """Until every hour is sealed and finished. Raises Unavailable when that takes too long."""
         plot, pasted = self.plot, False
-        seqs = self._seqs_all()
         deadline = time.monotonic() + plot.hours_all * plot.hour_every_us / SECOND_US + SPARE_S
         while True:
-            view, seq, hour = self._look()
+            view, complete = self._look()
             self.screen.show(view)
             cast.check()
-            if seq >= seqs and hour >= plot.hours_all:
+            if complete:
                 return
             if time.monotonic() > deadline:
-                behind = f"{hour} of {plot.hours_all} hours are finished and {seq} of {seqs} ticks sealed"
+                behind = f"{view.hour} of {plot.hours_all} hours are finished and {view.sealed} ticks sealed"
                 raise Unavailable(f"the demo is stuck: {behind}; look into the logs in {self.logs}")
-            if not pasted and hour >= plot.paste_at:
+            if not pasted and view.hour >= plot.paste_at:
                 self._paste(producer)
                 pasted = True
-            if self.killed_pid is None and hour >= plot.kill_at:
+            if self.killed_pid is None and view.hour >= plot.kill_at:
                 others.append(self._kill(cast))
             time.sleep(LOOK_S)
 
-    def _seqs_all(self) -> int:
-        """Ticks of all kinds at the end: a midnight has a daily one beside its hourly."""
+    def _seqs(self, hours: int) -> int:
+        """Ticks of all kinds after so many hours: a midnight has a daily one beside its hourly."""
         epoch_s = self.scenario.rules.epoch_s
-        hours = range(1, self.plot.hours_all + 1)
-        return len(hours) + sum(is_midnight(WorldTime(hour * HOUR_US), epoch_s) for hour in hours)
+        return hours + sum(is_midnight(WorldTime(hour * HOUR_US), epoch_s) for hour in range(1, hours + 1))
 
-    def _look(self) -> tuple[View, int, int]:
-        """(what is shown, ticks sealed, hourly ticks finished)."""
+    def _look(self) -> tuple[View, bool]:
+        """What is shown, and whether everything has happened and is finished."""
         with transaction(self.pool) as conn:
-            clock = find_view(conn, self.world_key)
+            clock = self._clock(conn)
             markets = newest_markets(conn, self.world_key)
             finished = min((row[4] for row in slice_positions(conn, self.world_key)), default=0)
-        assert clock is not None, "a world has a clock"
+            reached = clock.now_us >= self.plot.until_us and clock.seq == self._seqs(clock.hourly_seq)
+            complete = reached and finished == clock.hourly_seq and self._is_pasted(conn)
         at = format_world_time(WorldTime(markets[0].slot_us if markets else 0), clock.epoch_s)
         applied = finished + clock.daily_seq  # nobody in this catalogue waits for a daily tick
-        return View(at, finished, self.plot.hours_all, clock.seq, applied, markets), clock.seq, finished
+        return View(at, finished, self.plot.hours_all, clock.seq, applied, markets), complete
+
+    def _clock(self, conn: Connection) -> ClockView:
+        clock = find_view(conn, self.world_key)
+        assert clock is not None, "a world has a clock"
+        return clock
+
+    def _is_pasted(self, conn: Connection) -> bool:
+        return any(tick.triggered_by == "manual" for tick in list_ticks(conn, self.world_key, None, TICKS_MAX))
 
     def _paste(self, producer: "subprocess.Popen[str]") -> None:
         """One line into Kafka's own console producer, as a person would; it names the world and no slot."""
@@ -235,8 +249,7 @@ class Stage:
 
     def _owner(self, cast: Cast) -> Member:
         with transaction(self.pool) as conn:
-            clock = find_view(conn, self.world_key)
-            assert clock is not None, "a world has a clock"
+            clock = self._clock(conn)
             recent = finishes(conn, self.world_key, max(1, clock.seq - RECENT_TICKS), clock.seq)
         member = cast.of_pid(recent[-1].pid or 0) if recent else None
         if member is None:
@@ -247,7 +260,9 @@ class Stage:
         """The world's story ends here: no ticker that runs later moves it. Raises Refused if one did meanwhile."""
         archive_world(self.pool, self.world)
         with transaction(self.pool) as conn:
-            foreign = sum(sealed_totals(conn)[2:]) - since.sealed - self._seqs_all()
+            clock = self._clock(conn)
+            others = sum(sealed_totals(conn)[2:]) - since.sealed - clock.seq
+            foreign = others + max(0, clock.seq - self._seqs(self.plot.hours_all + 1))
         if foreign:
             raise Refused(
                 f"another ticker has sealed {foreign} ticks on this database meanwhile, and the demo counts everything"
