@@ -65,17 +65,19 @@ def _reads(pool: Pool, fates: Mapping[str, float]) -> Any:
     return lambda: _tallies(pool, "records") == fates
 
 
-def _cleared(price: int = 10) -> bytes:
+def cleared(price: int = 10) -> bytes:
+    """A market_cleared event."""
+
     data = {**DATA["simulation.event.market_cleared"], "price_ticks": price}
     name = "550e8400-e29b-41d4-a716-446655440000"
     return EventWriter().event(name, "market_cleared", "2020-01-01T14:00:00Z", "simulation.economy", data)
 
 
 def test_a_restart_loses_and_doubles_nothing(pool: Pool, kafka: str, topics: str) -> None:
-    _produce(kafka, topics + EVENTS, _cleared(), b"{broken", _cleared())
+    _produce(kafka, topics + EVENTS, cleared(), b"{broken", cleared())
     with running(_room(kafka, topics, pool).run_until):
         eventually(_reads(pool, {"read/" + EVENTS: 2, "dead/" + EVENTS: 1}), "three records are counted")
-    _produce(kafka, topics + EVENTS, _cleared(), None)
+    _produce(kafka, topics + EVENTS, cleared(), None)
     with running(_room(kafka, topics, pool).run_until):
         eventually(_reads(pool, {"read/" + EVENTS: 3, "dead/" + EVENTS: 2}), "two more are counted")
     assert _tallies(pool, "events") == {"market_cleared": 3}
@@ -87,7 +89,7 @@ def test_a_restart_loses_and_doubles_nothing(pool: Pool, kafka: str, topics: str
 
 def test_a_crash_between_the_two_commits(pool: Pool, kafka: str, topics: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kafka has dead letter and offset, PostgreSQL nothing: read again, counted once, not dead-lettered again."""
-    _produce(kafka, topics + EVENTS, _cleared(), b"{broken")
+    _produce(kafka, topics + EVENTS, cleared(), b"{broken")
     crashing = _room(kafka, topics, pool)
     crashed = threading.Event()
 
@@ -106,10 +108,10 @@ def test_a_crash_between_the_two_commits(pool: Pool, kafka: str, topics: str, mo
 
 def test_two_observers_count_together(pool: Pool, kafka: str, topics: str) -> None:
     with running(_room(kafka, topics, pool).run_until):
-        _produce(kafka, topics + EVENTS, *[_cleared()] * 200)
+        _produce(kafka, topics + EVENTS, *[cleared()] * 200)
         with running(_room(kafka, topics, pool).run_until):
             for _ in range(5):
-                _produce(kafka, topics + EVENTS, *[_cleared()] * 20, b"poison")
+                _produce(kafka, topics + EVENTS, *[cleared()] * 20, b"poison")
             eventually(_reads(pool, {"read/" + EVENTS: 300, "dead/" + EVENTS: 5}), "all are counted once")
     assert len(read_topic(kafka, topics + EVENTS + ".dlq")) == 5
 
@@ -126,6 +128,20 @@ def test_what_is_not_ours_is_counted_and_left(pool: Pool, kafka: str, topics: st
     assert read_topic(kafka, topics + "world.tick.hourly.dlq") == []
     (letter,) = read_topic(kafka, topics + EVENTS + ".dlq")
     assert dict(letter.headers())["dlq.reason"] == b"wrong_schema"
+
+
+def test_a_huge_record_does_not_hold_it_up(pool: Pool, kafka: str, topics: str) -> None:
+    """A topic's limit is of compressed bytes: what came in small goes out again as it came."""
+    producer = Producer({"bootstrap.servers": kafka, "compression.type": "gzip", "message.max.bytes": 9_000_000})
+    dull = bytes(3_000_000)
+    for value in (dull, cleared()):
+        producer.produce(topics + EVENTS, value)
+        assert producer.flush(10) == 0
+    with running(_room(kafka, topics, pool).run_until):
+        eventually(_reads(pool, {"read/" + EVENTS: 1, "dead/" + EVENTS: 1}), "the one behind it is counted")
+    (letter,) = read_topic(kafka, topics + EVENTS + ".dlq")
+    assert letter.value() == dull
+    assert dict(letter.headers())["dlq.reason"] == b"too_large"
 
 
 def test_rings_beyond_the_table_are_seen(pool: Pool, kafka: str, topics: str, caplog: pytest.LogCaptureFixture) -> None:

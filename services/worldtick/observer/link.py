@@ -1,9 +1,6 @@
 """The link to Kafka: what the observer reads; its dead letters and offsets out in one short transaction.
 Lives here: consumer, transactional producer, places. Not here: what is counted (counting), in which order (room)."""
 
-import itertools
-import os
-import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -20,15 +17,17 @@ from confluent_kafka import (
 )
 
 from worldtick.contracts.deadletter import SUFFIX, DeadLetter
+from worldtick.contracts.letters import PRODUCER, fitted
+from worldtick.contracts.topics import topic_spec
 from worldtick.observer.counting import Dead, Seen
 from worldtick.runtime.errors import Fenced
+from worldtick.runtime.logs import KAFKA_LOG
 from worldtick.runtime.topics import admin_client
 
 BATCH_MAX: Final = 1_000
 POLL_S: Final = 0.5
 GROUP: Final = "worldtick.observer"
 _CALL_S: Final = 10.0
-_numbers = itertools.count(1)
 
 Place = tuple[str, int]  # topic without prefix, partition
 
@@ -64,11 +63,12 @@ class Link:
                 "auto.offset.reset": "earliest",
                 "partition.assignment.strategy": "cooperative-sticky",
                 "max.poll.interval.ms": 120_000,
-                "session.timeout.ms": 10_000,
+                "session.timeout.ms": 6_000,
                 "topic.metadata.refresh.interval.ms": 5_000,  # a topic made later is found soon
-            }
+            },
+            logger=KAFKA_LOG,
         )
-        self._producer: Producer | None = None  # made for the first dead letter or offset, and after any failure
+        self._producer: Producer | None = None
         names = [prefix + topic for topic in topics]
         self._consumer.subscribe(names, on_assign=note, on_revoke=note, on_lost=note)
 
@@ -130,13 +130,15 @@ class Link:
             TopicPartition(self._prefix + topic, partition, offset, metadata)
             for (topic, partition), (offset, metadata) in offsets.items()
         ]
+        producer = self._producer
+        if producer is None:
+            raise Fenced("the observer has no producer: begin again")
         try:
-            producer = self._producer = self._producer or self._new_producer()
             producer.begin_transaction()
             for one in dead:
-                letter = self._letter(one)
+                letter = fitted(self._letter(one), topic_spec(one.seen.topic).max_message_bytes)
                 topic = self._prefix + one.seen.topic + SUFFIX
-                producer.produce(topic, key=letter.key, value=letter.value, headers=letter.wire_headers())
+                producer.produce(topic, key=letter.key, value=letter.value, headers=letter.headers)
             producer.send_offsets_to_transaction(moved, group, _CALL_S)
             producer.commit_transaction(_CALL_S)
         except (KafkaException, BufferError) as failed:
@@ -156,25 +158,32 @@ class Link:
             headers=seen.headers,
         )
 
-    def _new_producer(self) -> Producer:
-        """A producer with a name of its own: the group's generation fences, not the name."""
-        name = f"{self._prefix}{GROUP}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
+    def renew(self, slot: int) -> None:
+        """A new producer, by a name that a dead process of this slot had too: its open transaction ends at once.
+
+        Else the offsets in it could not be read before it times out. Raises Fenced if Kafka is away.
+        """
+        self._forget_producer()
         producer = Producer(
             {
                 **self._kafka,
-                "transactional.id": name,
+                "transactional.id": f"{self._prefix}{GROUP}.{slot}",
                 "transaction.timeout.ms": 15_000,
                 "acks": "all",
                 "linger.ms": 0,
-                "message.max.bytes": 1_100_000,  # of the client; the topics' own limits are theirs
+                **PRODUCER,
                 "retry.backoff.ms": 2,  # at 100 the next transaction waits 93 ms for the last one's markers
-            }
+            },
+            logger=KAFKA_LOG,
         )
-        producer.init_transactions(_CALL_S)
-        return producer
+        try:
+            producer.init_transactions(_CALL_S)
+        except KafkaException as away:
+            raise Fenced(f"Kafka does not let the observer begin transactions: {away}") from away
+        self._producer = producer
 
-    def forget_producer(self) -> None:
-        """After a failure: what its transaction became is told by the committed offsets."""
+    def _forget_producer(self) -> None:
+        """What its last transaction became is told by the committed offsets."""
         producer, self._producer = self._producer, None
         if producer is not None:
             try:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import msgspec
+from psycopg import OperationalError
 
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.schema_registry import SchemaRegistry
@@ -31,7 +32,8 @@ from worldtick.store.accounts import (
     read_tallies,
     set_tallies,
 )
-from worldtick.store.db import Pool, transaction
+from worldtick.store.claims import take_slot
+from worldtick.store.db import Connection, Pool, transaction, translated
 from worldtick.store.standing import seqs_of
 from worldtick.store.worlds import active_ids
 
@@ -72,6 +74,9 @@ class Room:
         self._beyond: set[str] = set()
         self._stands: dict[At, _Stand] = {}
         self._settled = False
+        self._named = False  # whether our producer is of a slot that is ours
+        self._keeper: Connection | None = None  # its session holds the slot
+        self._slot = 0
 
     def run_until(self, stop: threading.Event, on_turn: Callable[[int], None] | None = None) -> None:
         """Work until `stop` is set; parts that are away are waited for, the group is left at the end."""
@@ -80,14 +85,12 @@ class Room:
             while not stop.is_set():
                 self._vitals.beat("loop", BEAT_STALE_S)
                 try:
-                    if failures:
-                        self._link.forget_producer()
-                        self._settled = False
                     done = self.turn()
                     failures = 0
                 except (Fenced, Unavailable) as failed:
                     pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
                     failures += 1
+                    self._settled = self._named = False
                     self._vitals.part(_part_of(failed), False, str(failed))
                     log.warning("observer_rewinds", extra={"error": str(failed), "again_in_s": pause_s})
                     stop.wait(pause_s)
@@ -98,6 +101,7 @@ class Room:
                         on_turn(done)
         finally:
             self._link.close()
+            self._let_keeper_go()
 
     def turn(self) -> int:
         """One batch, then some of the ledger; how many records were counted. Raises Fenced or Unavailable."""
@@ -114,6 +118,9 @@ class Room:
 
     def _settle(self) -> None:
         """Learn where each assigned partition stands in both systems, and read on from there."""
+        if not self._named:
+            self._link.renew(self._take_slot())
+            self._named = True
         uuids = self._link.incarnations()
         committed = self._link.committed()
         with transaction(self._pool) as conn:
@@ -130,6 +137,30 @@ class Room:
             self._stands[at] = _Stand(place, uuid, max(offset, counted or 0, 0), _account(text))
             self._link.seek(at, counted)
         self._settled = True
+
+    def _take_slot(self) -> int:
+        """The lowest number that no other observer has, ours as long as its session lives. Raises DatabaseAway."""
+        with translated():
+            if self._keeper is not None:
+                try:
+                    self._keeper.execute("select 1")
+                    self._keeper.commit()
+                    return self._slot
+                except OperationalError:
+                    self._let_keeper_go()
+            self._keeper = self._pool.getconn()
+            slot = take_slot(self._keeper, PROJECTION)
+            self._keeper.commit()  # the lock is the session's
+        if slot is None:
+            raise Fenced("there are too many observers")
+        self._slot = slot
+        return slot
+
+    def _let_keeper_go(self) -> None:
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.close()  # which lets the slot go
+            self._pool.putconn(keeper)
 
     def _take(self, batch: Batch) -> int:
         records = [seen for seen in batch.records if (seen.topic, seen.partition) in self._stands]

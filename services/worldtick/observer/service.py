@@ -19,7 +19,7 @@ from worldtick.store.db import open_pool
 log = logging.getLogger(__name__)
 
 NAME: Final = "observer"
-POOL_SIZE: Final = 3  # the loop, and scrapes beside it
+POOL_SIZE: Final = 4  # the loop, the session that holds its slot, and scrapes beside it
 
 
 def run_observer(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from worldtick.store.db import Connection, Pool, transaction
 
 LIST_MAX = 1_000
+ALIVE_S = 45  # workers say that they live every 10 s
 
 _PLACE = "case s.stream when 'all' then c.seq when 'hourly' then c.hourly_seq else c.daily_seq end"
 
@@ -240,12 +241,13 @@ class WorkerStanding(NamedTuple):
 
 
 def list_workers(conn: Connection) -> list[WorkerStanding]:
-    """Workers that have not ended, with the partitions that they claim; at most LIST_MAX."""
+    """Workers that were seen within ALIVE_S, with the partitions that they claim; at most LIST_MAX."""
     rows = conn.execute(
         "select w.worker_key, w.grp, w.host, w.pid, w.started_at, w.seen_at,"
         " coalesce(array_agg(c.partition order by c.partition) filter (where c.partition is not null), '{}')"
-        " from worker w left join claim c on c.worker_key = w.worker_key and not c.clean where w.ended_at is null"
+        " from worker w left join claim c on c.worker_key = w.worker_key and not c.clean"
+        " where w.ended_at is null and w.seen_at > clock_timestamp() - make_interval(secs => %s)"
         " group by w.worker_key order by w.worker_key desc limit %s",
-        (LIST_MAX,),
+        (ALIVE_S, LIST_MAX),
     ).fetchall()
     return [WorkerStanding(*row) for row in rows]
