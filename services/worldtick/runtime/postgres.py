@@ -44,11 +44,9 @@ from worldtick.store.ledger import (
     copy_facts,
     copy_ledger,
     copy_projection,
-    holds_claims,
     insert_effects,
     keep_snapshots,
     load_outputs,
-    notify_slices,
     raise_slices,
 )
 from worldtick.store.slices import load_outcomes, load_slices, load_ticks, set_diverged
@@ -178,9 +176,7 @@ class Postgres:
         return Committed.YES
 
     def _write(self, conn: psycopg.Connection[TupleRow], writes: Writes) -> None:
-        if not holds_claims(conn, writes.reader_key, writes.worker_key, writes.partitions):
-            raise _Stale
-        if writes.raises and not raise_slices(conn, writes.reader_key, writes.raises):
+        if not raise_slices(conn, writes.reader_key, writes.worker_key, writes.partitions, writes.raises):
             raise _Stale
         if writes.ledger:
             copy_ledger(conn, writes.ledger)
@@ -194,7 +190,6 @@ class Postgres:
                 log.info("effects_without_service", extra={"service": self._service.name, "effects": left})
         for table, rows in writes.rows.items():
             copy_projection(conn, table, *self._projections[table], rows)
-        notify_slices(conn)
 
 
 def _is_lone(writes: Writes) -> bool:

@@ -106,8 +106,8 @@ class Protocol:
         self.memory.forget()
         self._next = {partition: offset for partition, (offset, _) in committed.items()}
         self._accounts = {partition: account_in(text) for partition, (_, text) in committed.items()}
-        # What an unclean end had in hand: three stages of one batch each, and markers between them.
-        window = 4 * self._rules.batch_records
+        # What an unclean end had in hand: a batch in each of three stages and one waiting before two of them.
+        window = 5 * self._rules.batch_records
         for partition in self._unclean & set(committed):
             self._careful_until[partition] = committed[partition][0] + window
             self._unclean.discard(partition)

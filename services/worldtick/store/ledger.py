@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from worldtick.store.db import Connection
-from worldtick.store.notices import SLICES_CHANNEL
 
 _COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
@@ -18,23 +17,27 @@ _COLUMNS = (
 )
 _COPY_LEDGER = f"copy ledger ({_COLUMNS}) from stdin (format binary)"
 
-_CLAIMS = (
-    "select count(*) from (select 1 from claim where reader_key = %b and partition = any(%b::int[])"
-    " and worker_key = %b order by partition for share) held"
-)
+# The claims are locked before the first slice is touched, and the count over them decides whether any is.
 _RAISES = """
-update slice s set version = n.version, digest = n.digest, step_version = n.step_version, status = n.status,
-       dead_in_row = n.dead_in_row, carried = n.carried, reason = n.reason,
-       reader_key = case when n.origin_offset is null then s.reader_key else %b::int end,
-       origin_partition = coalesce(n.origin_partition, s.origin_partition),
-       origin_offset = coalesce(n.origin_offset, s.origin_offset),
-       snapshot_version = case when n.snapshot is null then s.snapshot_version else n.version end,
-       snapshot = coalesce(n.snapshot, s.snapshot)
-  from unnest(%b::int[], %b::bigint[], %b::bigint[], %b::bytea[], %b::int[], %b::smallint[], %b::int[], %b::bigint[],
-              %b::text[], %b::int[], %b::bigint[], %b::bytea[])
-       as n (slice_key, from_version, version, digest, step_version, status, dead_in_row, carried, reason,
-             origin_partition, origin_offset, snapshot)
- where s.slice_key = n.slice_key and s.version = n.from_version and s.status <> 2
+with held as materialized (
+    select 1 from claim where reader_key = %b::int and partition = any(%b::int[]) and worker_key = %b::int
+     order by partition for share),
+raised as (
+    update slice s set version = n.version, digest = n.digest, step_version = n.step_version, status = n.status,
+           dead_in_row = n.dead_in_row, carried = n.carried, reason = n.reason,
+           reader_key = case when n.origin_offset is null then s.reader_key else %b::int end,
+           origin_partition = coalesce(n.origin_partition, s.origin_partition),
+           origin_offset = coalesce(n.origin_offset, s.origin_offset),
+           snapshot_version = case when n.snapshot is null then s.snapshot_version else n.version end,
+           snapshot = coalesce(n.snapshot, s.snapshot)
+      from unnest(%b::int[], %b::bigint[], %b::bigint[], %b::bytea[], %b::int[], %b::smallint[], %b::int[],
+                  %b::bigint[], %b::text[], %b::int[], %b::bigint[], %b::bytea[])
+           as n (slice_key, from_version, version, digest, step_version, status, dead_in_row, carried, reason,
+                 origin_partition, origin_offset, snapshot)
+     where s.slice_key = n.slice_key and s.version = n.from_version and s.status <> 2
+       and (select count(*) from held) = %b::int
+    returning 1)
+select count(*), pg_notify('worldtick_slices', '') from raised
 """
 _KEPT = """
 insert into snapshot (slice_key, version, step_version, digest, body)
@@ -60,16 +63,17 @@ select %b::int, %b::int, %b::bigint, %b::int, %b::bigint, %b::smallint, %b::int,
 """
 
 
-def holds_claims(conn: Connection, reader_key: int, worker_key: int, partitions: Sequence[int]) -> bool:
-    """Whether all these partitions are the worker's, and stay so until this transaction ends."""
-    row = conn.execute(_CLAIMS, (reader_key, list(partitions), worker_key)).fetchone()
-    return bool(row and row[0] == len(partitions))
+def raise_slices(
+    conn: Connection, reader_key: int, worker_key: int, partitions: Sequence[int], raises: Sequence[tuple[Any, ...]]
+) -> bool:
+    """Move slices from the versions they were stepped from (runtime/effects.Raise), while all claims are the worker's.
 
-
-def raise_slices(conn: Connection, reader_key: int, raises: Sequence[tuple[Any, ...]]) -> bool:
-    """Move slices from the versions they were stepped from (runtime/effects.Raise); False if any stands elsewhere."""
+    The claims stay so until this transaction ends. False if one is another's, or a slice stands elsewhere: roll back.
+    """
     columns = [list(column) for column in zip(*raises, strict=True)]
-    return conn.execute(_RAISES, [reader_key, *columns]).rowcount == len(raises)
+    claims = (reader_key, list(partitions), worker_key)
+    row = conn.execute(_RAISES, (*claims, reader_key, *columns, len(partitions))).fetchone()
+    return bool(row and row[0] == len(raises))
 
 
 def keep_snapshots(conn: Connection, slice_keys: Sequence[int]) -> None:
@@ -144,11 +148,6 @@ def _copy(
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)
-
-
-def notify_slices(conn: Connection) -> None:
-    """Tell waiting tickers, when this transaction commits, that slices have moved."""
-    conn.execute(f"notify {SLICES_CHANNEL}")
 
 
 def load_outputs(
