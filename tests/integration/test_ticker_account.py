@@ -43,9 +43,9 @@ def test_runs_are_counted_in_the_database(pool: Pool, kafka: str, topic_prefix: 
         for metric in tally_series(tallies)
         for sample in metric.samples
     }
-    assert series["ticker_runs_total", "hourly", "done"] == 24
-    assert series["ticker_runs_total", "daily", "failed"] == 1
-    assert series["ticker_run_seconds_count", "hourly"] == 24
+    assert series["all_ticker_runs_total", "hourly", "done"] == 24
+    assert series["all_ticker_runs_total", "daily", "failed"] == 1
+    assert series["all_ticker_run_seconds_count", "hourly"] == 24
     assert series["tick_lateness_seconds_count", "hourly"] == 24
     assert series["tick_lateness_seconds_count", "daily"] == 1
     assert series["tick_lateness_seconds_bucket", "hourly", "86400"] == 0  # the slots are of long ago

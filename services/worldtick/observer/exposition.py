@@ -39,7 +39,7 @@ COUNTERS: Final = {
     "market_efficiency_sum": ("market_efficiency_sum", "Sum of efficiencies, 0..1 each", ("commodity",), 1),
     "market_efficiency_count": ("market_efficiency_count", "Clearings in that sum", ("commodity",), 1),
     "ticker_runs": (
-        "ticker_runs",
+        "all_ticker_runs",
         "Runs of tickers, one-shots too; outcome: done, waiting, failed",
         ("type", "outcome"),
         1,
@@ -55,7 +55,7 @@ HISTOGRAMS: Final = {
     "step_us": ("step_seconds", "Step of one slice in one tick", ("service",), 1e6, STEP_BOUNDS_US),
     "finish_ms": ("finish_seconds", "From a tick's seal to a slice's commit", ("service",), 1e3, FINISH_BOUNDS_MS),
     "event_bytes": ("event_bytes", "Bytes of an event's value", ("type",), 1, BYTES),
-    "ticker_run_ms": ("ticker_run_seconds", "One run of a ticker, one-shots too", ("type",), 1e3, RUN_BOUNDS_MS),
+    "ticker_run_ms": ("all_ticker_run_seconds", "One run of a ticker, one-shots too", ("type",), 1e3, RUN_BOUNDS_MS),
     "ticker_late_ms": ("tick_lateness_seconds", "From the firing to a tick's seal", ("kind",), 1e3, LATE_BOUNDS_MS),
 }
 
