@@ -1,0 +1,204 @@
+"""Workers that end in order, start late, or find what they must not go on from.
+Lives here: draining, retention holes, changed steps, spoiled snapshots. Not here: crashes under load (test_killed)."""
+
+import signal
+import time
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from tests.chaos.checker import check_lagging_facts
+from tests.chaos.counting import Section
+from tests.chaos.fleet import Fleet
+from worldtick.local.stack import Stack
+
+pytestmark = [pytest.mark.chaos]
+
+HEAVY = Section(state_bytes=100_000)  # a snapshot every seventh tick
+DRAIN_S_MAX = 30.0
+TAKEOVER_S_MAX = 5.0
+
+
+def delete_records(fleet: Fleet, topic: str = "world.tick") -> int:
+    """Delete all that a topic holds, as retention does; how many offsets are gone."""
+    name, asked = fleet.prefix + topic, {}
+    consumer = Consumer({"bootstrap.servers": fleet.bootstrap, "group.id": "deleting"})
+    try:
+        for number in consumer.list_topics(name, timeout=10).topics[name].partitions:
+            place = TopicPartition(name, number)
+            place.offset = consumer.get_watermark_offsets(place, timeout=10)[1]
+            asked[number] = place
+    finally:
+        consumer.close()
+    admin = AdminClient({"bootstrap.servers": fleet.bootstrap})
+    for answer in admin.delete_records(list(asked.values())).values():
+        answer.result(10)
+    return sum(place.offset for place in asked.values())
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+def test_sigterm_under_load_drains_and_another_takes_over(fleet: Fleet) -> None:
+    fleet.make_worlds(6, Section(pause_ms=2.0, state_bytes=50_000), daily=False)
+    leaving, staying = fleet.start(), fleet.start()
+    staying.await_line("partitions_moved")
+    leaving.await_line("partitions_moved")
+    fleet.until(lambda: any(line["partitions"] for line in leaving.lines("partitions_moved")))
+    fleet.seal(100)
+    fleet.await_more(40)
+    began = time.monotonic()
+    leaving.send(signal.SIGTERM)
+    moves = len(staying.lines("partitions_moved"))
+    fleet.until(lambda: [line["partitions"] for line in staying.lines("partitions_moved")[moves:]][-1:] == [[0, 1, 2]])
+    ended = leaving.process.wait(DRAIN_S_MAX)
+    took_s = time.monotonic() - began
+    assert ended == 0
+    assert took_s < DRAIN_S_MAX
+    assert leaving.lines("worker_drained")
+    drained = fleet.query("select ended_at from worker where ended_at is not null")[0][0]
+    claimed = fleet.query("select max(claimed_at) from claim")[0][0]
+    assert (claimed - drained).total_seconds() < TAKEOVER_S_MAX
+    fleet.await_done()
+    assert staying.terminate() == 0
+    assert fleet.check().steps == 600
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+def test_what_retention_deleted_is_applied_all_the_same(fleet: Fleet) -> None:
+    """48 hours are rung and deleted before any worker starts, and again in its absence: nothing is skipped."""
+    fleet.make_worlds(3)
+    fleet.seal(48)
+    assert delete_records(fleet) >= 150
+    fleet.seal(1)
+    first = fleet.start()
+    fleet.await_done()
+    assert first.terminate() == 0
+    fleet.seal(48)
+    delete_records(fleet)
+    second = fleet.start()
+    second.await_line("partitions_moved")
+    fleet.seal(1)
+    fleet.await_done()
+    assert second.terminate() == 0
+    assert fleet.check(accounts=False).steps == 3 * (98 + 4)
+
+
+def test_what_was_committed_and_not_published_is_published_out_of_a_hole(doomed: Fleet, servers: Stack) -> None:
+    """Killed between its SQL and its Kafka commit; then the record that it worked under is deleted."""
+    doomed.make_world("w0", Section(pause_ms=1_500.0), daily=False)
+    worker = doomed.start()
+    worker.await_line("partitions_moved")
+    doomed.seal(1)
+    worker.await_line("step_pauses")
+    servers.broker.pause()
+    doomed.until(lambda: doomed.done() == 1)
+    worker.kill()
+    servers.broker.resume()
+    assert delete_records(doomed) >= 1
+    heir = doomed.start()
+    doomed.await_published()
+    assert doomed.check(accounts=False).events == 2
+    doomed.seal(1)
+    doomed.await_done()
+    assert heir.terminate() == 0
+    assert doomed.check(accounts=False).steps == 2
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+def test_a_changed_step_starts_only_where_a_snapshot_is(fleet: Fleet) -> None:
+    fleet.make_worlds(2, HEAVY, daily=False)
+    old = fleet.start()
+    fleet.seal(10)
+    fleet.await_done()
+    fleet.seal(3)
+    fleet.await_done()
+    old.kill()
+    fleet.seal(2)
+    new = fleet.start(step_version=2)
+    fleet.until(lambda: len(new.lines("slice_blocked")) == 2)
+    assert all("step version 1" in line["reason"] for line in new.lines("slice_blocked"))
+    assert new.terminate() == 0
+    assert fleet.behind() == 4
+    old = fleet.start()
+    fleet.seal(1)
+    fleet.await_done()
+    assert old.terminate() == 0
+    new = fleet.start(step_version=2)
+    fleet.seal(3)
+    fleet.await_done()
+    assert new.terminate() == 0
+    assert fleet.check().steps == 2 * 19
+    assert set(fleet.query("select step_version from ledger where version > 16")) == {(2,)}
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+def test_a_corrupted_snapshot_stops_its_slice_alone(fleet: Fleet) -> None:
+    fleet.make_worlds(10, daily=False)
+    worker = fleet.start()
+    fleet.seal(5)
+    fleet.await_done()
+    assert worker.terminate() == 0
+    spoiled = (
+        "update slice set snapshot = set_byte(snapshot, 7, 99) where world_key = (select min(world_key) from world)"
+    )
+    assert fleet.run_sql(spoiled) == 1
+    worker = fleet.start()
+    fleet.seal(5)
+    fleet.until(lambda: fleet.behind() == 5)
+    assert fleet.query("select status, version from slice where status <> 0") == [(2, 5)]
+    assert [(line["world"], line["level"]) for line in worker.lines("slice_blocked")] == [("w0", "ERROR")]
+    fleet.await_published()
+    assert worker.terminate() == 0
+    assert fleet.check().steps == 9 * 10 + 5
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+def test_effects_and_facts_cross_once_though_workers_die(fleet: Fleet) -> None:
+    """Two services, facts that lag one tick: what tally says enters echo by the very next tick, once."""
+    section = Section(slices=2, effects=True, pause_ms=1.0)
+    for number in range(3):
+        fleet.make_world(f"w{number}", {"tally": section, "echo": section}, facts="lag")
+    members = [fleet.start("tally"), fleet.start("echo")]
+    for number in range(6):
+        report = fleet.seal(6 + (4 if number == 5 else 0), wait_s=1.0)
+        members[number % 2].kill()
+        members[number % 2] = fleet.start(("tally", "echo")[number % 2])
+    while report.progress.waiting:
+        report = fleet.seal(0, wait_s=20.0)
+    fleet.await_done()
+    for member in members:
+        assert member.terminate() == 0
+    checked = fleet.check()
+    assert checked.slices == 12
+    assert checked.effects >= 6 * (41 // 4)
+    assert check_lagging_facts(fleet.database_url) == 3 * 40
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+def test_a_backlog_is_committed_in_batches_over_few_connections(fleet: Fleet) -> None:
+    """10,000 ticks: commits far fewer than ticks, connections no more than a worker has."""
+    fleet.make_worlds(20, daily=False)
+    fleet.seal(500)
+    fleet.run_sql("select pg_stat_force_next_flush()")
+    worker = fleet.start()
+    connections = 0
+
+    def done() -> bool:
+        nonlocal connections
+        mine = "select count(*) from pg_stat_activity where datname = current_database() and application_name like %s"
+        connections = max(connections, int(fleet.query(mine, "%worldtick.tally%")[0][0]))
+        return fleet.behind() == 0
+
+    fleet.until(done, 90)
+    fleet.await_published()
+    assert 1 <= connections <= 5
+    (commits,) = fleet.query("select count(distinct xmin::text) from ledger")[0]
+    assert commits <= 200
+    assert worker.terminate() == 0
+    assert fleet.check().steps == 10_000
