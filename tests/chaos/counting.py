@@ -19,6 +19,7 @@ from worldtick.runtime.service import Effect, Event, Service, Step
 log = logging.getLogger("worldtick.chaos")  # below the one whose lines are shown
 
 LONG_MS = 1_000.0  # a pause that is told, so that a test may strike within it
+SHOUT_BYTES = 600_000  # beyond what a record of simulation.event may hold
 FACTS_EVERY = 3  # ticks
 EFFECTS_EVERY = 4
 
@@ -27,7 +28,7 @@ class Fault(BaseModel):
     """What goes wrong in one tick of one slice, each time that it is stepped."""
 
     seq: int
-    what: Literal["raise", "hang", "exit", "kill"]
+    what: Literal["raise", "hang", "exit", "kill", "shout"]
     slice: int = 0
 
 
@@ -77,7 +78,8 @@ def strike(section: Section, slice_no: int, seq: int) -> None:
             threading.Event().wait()
         if fault.what == "exit":
             os._exit(3)
-        os.kill(os.getpid(), signal.SIGKILL)
+        if fault.what == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
     if section.pause_ms >= LONG_MS:
         log.info("step_pauses", extra={"seq": seq})
     if section.pause_ms:
@@ -91,7 +93,10 @@ def step_tally(state: Tally, tick: SealedTick) -> Step[Tally]:
     count, total = state.count + 1, state.total + tick.seq + added
     mark = _hash(f"{tick.tick_id}/{total}", state.mark)
     after = Tally(count, total, mark, state.section, state.slice_no)
-    said = {"slice": state.slice_no, "count": count, "total": total, "mark": f"{mark:016x}", "added": added}
+    said: dict[str, Any] = {"slice": state.slice_no, "count": count, "total": total}
+    said |= {"mark": f"{mark:016x}", "added": added}
+    if any((fault.seq, fault.what) == (tick.seq, "shout") for fault in state.section.faults):
+        said["noise"] = "x" * SHOUT_BYTES
     heard = {"seq": tick.seq, "slice": state.slice_no, "total": total}
     speaks = state.section.effects and tick.seq % EFFECTS_EVERY == 0
     return Step(

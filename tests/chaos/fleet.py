@@ -186,7 +186,7 @@ class Fleet:
         return self._asking
 
     def done(self) -> int:
-        """Ledger rows, which only grow."""
+        """Steps done by all slices."""
         return int(self.query("select coalesce(sum(version), 0) from slice")[0][0])
 
     def behind(self) -> int:
@@ -213,6 +213,10 @@ class Fleet:
         """Wait until so many more steps are done, or all that there are."""
         goal = self.done() + steps
         self.until(lambda: self.done() >= goal or self.behind() == 0, seconds_max)
+
+    def await_steps(self, steps: int, seconds_max: float = 40.0) -> None:
+        """Wait until so many steps are done in all."""
+        self.until(lambda: self.done() >= steps, seconds_max)
 
     def await_done(self, seconds_max: float = 60.0) -> None:
         """Wait until every slice has finished every tick, and all of it is published."""

@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 
 from tests.chaos.counting import Fault, Section
 from tests.chaos.fleet import Fleet, Member
-from tests.small_worlds import read_topic
+from tests.small_worlds import history, read_topic
 from worldtick.contracts.deadletter import read_dead_letter
 from worldtick.contracts.ids import home_partition
 from worldtick.runtime.watchdog import EXIT_HUNG
@@ -117,3 +117,24 @@ def test_records_that_are_no_ticks_hold_nobody_up(fleet: Fleet) -> None:
     checked = fleet.check()
     assert checked.steps == 3 * 10
     assert checked.records["passed"] >= sent - 9  # a ring of w1 or w2 counts at its own home, where it is a duplicate
+
+
+def test_no_record_is_too_large_whatever_is_asked_of_a_world(fleet: Fleet) -> None:
+    """10,000 directives arrive over the next ticks, in order; an event that no record holds makes its step dead."""
+    fleet.make_world("w0", Section(faults=[Fault(seq=5, what="shout")]), daily=False)
+    queued = "insert into directive (world_key, service, name, args, source) select world_key, 'tally', 'add',"
+    queued += " jsonb_build_object('by', n), 'admin' from world, generate_series(1, 10000) n order by n"
+    assert fleet.run_sql(queued) == 10_000
+    worker = fleet.start()
+    fleet.seal(45)
+    fleet.await_done()
+    assert worker.terminate() == 0
+    dead = {("w0", "tally", 0, 5)}
+    assert fleet.check(dead).steps == 45
+    rings = read_topic(fleet.bootstrap, fleet.prefix + "world.tick")
+    assert max(len(ring.value()) for ring in rings) < 131_072
+    asked = [directive.args["by"] for tick in history(fleet.pool, 1) for directive in tick.directives]
+    assert asked == list(range(1, 10_001))
+    (letter,) = read_topic(fleet.bootstrap, fleet.prefix + "world.tick.dlq")
+    assert b"a record holds" in dict(letter.headers())["dlq.error"]
+    assert "MSG_SIZE_TOO_LARGE" not in worker.log.read_text("utf-8")

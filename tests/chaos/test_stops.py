@@ -3,6 +3,7 @@ Lives here: draining, retention holes, changed steps, spoiled snapshots. Not her
 
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -164,12 +165,13 @@ def test_effects_and_facts_cross_once_though_workers_die(fleet: Fleet) -> None:
     for number in range(3):
         fleet.make_world(f"w{number}", {"tally": section, "echo": section}, facts="lag")
     members = [fleet.start("tally"), fleet.start("echo")]
-    for number in range(6):
-        report = fleet.seal(6 + (4 if number == 5 else 0), wait_s=1.0)
-        members[number % 2].kill()
-        members[number % 2] = fleet.start(("tally", "echo")[number % 2])
-    while report.progress.waiting:
-        report = fleet.seal(0, wait_s=20.0)
+    with ThreadPoolExecutor(1) as ticker:
+        sealing = ticker.submit(fleet.seal, 40, wait_s=100.0)
+        for number in range(5):
+            fleet.await_steps(60 + 80 * number)  # of 486
+            members[number % 2].kill()
+            members[number % 2] = fleet.start(("tally", "echo")[number % 2])
+        assert not sealing.result().progress.waiting
     fleet.await_done()
     for member in members:
         assert member.terminate() == 0
