@@ -234,3 +234,29 @@ def test_lag_in_records_and_world_hours(pool: Pool, kafka: str, topics: str, pos
             lambda: scrape(ports[0])["group_lag_records", "worldtick.market", "world.tick.hourly"] == 0,
             "no records left",
         )
+
+
+def test_its_sessions_are_cut_again_and_again(pool: Pool, kafka: str, topics: str, postgres_url: str) -> None:
+    """The one that holds its slot too: it counts everything once all the same, and is fit again."""
+    ports: list[int] = []
+    with observing(kafka, postgres_url, topics, ports):
+        for round_no in range(1, 6):
+            _produce(kafka, topics + EVENTS, *[cleared()] * 40, b"poison")
+            with transaction(pool) as conn:
+                conn.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where datname = current_database() and application_name = 'worldtick-observer'"
+                )
+            fates = {"read/" + EVENTS: 40 * round_no, "dead/" + EVENTS: round_no}
+            eventually(_reads(pool, fates), f"round {round_no} is counted once")
+        eventually(lambda: _status(ports[0], "/health") == 200, "it is fit again")
+    assert len(read_topic(kafka, topics + EVENTS + ".dlq")) == 5
+
+
+def _status(port: int, path: str) -> int:
+    client = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        client.request("GET", path)
+        return client.getresponse().status
+    finally:
+        client.close()
