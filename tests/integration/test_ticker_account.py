@@ -12,6 +12,7 @@ from worldtick.contracts.wire import EventWriter
 from worldtick.observer.exposition import tally_series
 from worldtick.store.accounts import read_tallies
 from worldtick.store.db import Pool, open_pool, transaction
+from worldtick.store.errors import DatabaseBusy
 from worldtick.ticker.account import note_failure, note_run
 from worldtick.ticker.orders import Order
 from worldtick.ticker.publishing import Publisher
@@ -49,3 +50,18 @@ def test_runs_are_counted_in_the_database(pool: Pool, kafka: str, topic_prefix: 
     assert series["tick_lateness_seconds_count", "hourly"] == 24
     assert series["tick_lateness_seconds_count", "daily"] == 1
     assert series["tick_lateness_seconds_bucket", "hourly", "86400"] == 0  # the slots are of long ago
+
+
+def test_a_run_whose_pruning_fails_has_done_its_work(
+    pool: Pool, kafka: str, topic_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def busy(_pool: Pool) -> None:
+        raise DatabaseBusy("a table is locked")
+
+    all_topics(kafka, topic_prefix)
+    make_world(pool, "w")
+    publisher = Publisher(kafka, EventWriter(), topic_prefix)
+    report = run_ticker(pool, publisher, CATALOGUE, Order("hourly", WallTime(T0), HOUR_US), prune=busy)
+    publisher.close()
+    assert (report.sealed, report.published) == (1, 1)
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == ["prune_failed"]

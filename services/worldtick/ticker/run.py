@@ -1,16 +1,20 @@
 """One run of a ticker: ring what is left over, seal what is due, ring it, wait where services must finish first.
 Lives here: the order of these, and the waiting. Not here: what is due (orders), transactions (seals, publishing)."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from worldtick.contracts.errors import Unavailable
 from worldtick.sealing.draft import Catalogue
 from worldtick.store.db import Pool
 from worldtick.store.notices import listening
 from worldtick.ticker.orders import Order
 from worldtick.ticker.publishing import Publisher
 from worldtick.ticker.seals import Progress, seal_pass
+
+log = logging.getLogger(__name__)
 
 POLL_S = 0.25  # a notice that was lost costs this much
 
@@ -56,8 +60,16 @@ def run_ticker(
     report.rung_again = publisher.ring_overdue(pool)
     report.took_s = time.monotonic() - begun
     if prune is not None:
-        prune(pool)
+        _prune(pool, prune)
     return report
+
+
+def _prune(pool: Pool, prune: Callable[[Pool], object]) -> None:
+    """Everything is published by now, so a run whose pruning fails has still done its work."""
+    try:
+        prune(pool)
+    except Unavailable as away:
+        log.warning("prune_failed", extra={"error": str(away)})
 
 
 def _seal_all(
