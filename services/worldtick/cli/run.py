@@ -123,8 +123,10 @@ def _control(settings: Settings, vitals: Vitals) -> Loop:
 
     def loop(stop: threading.Event) -> None:
         with database(settings, "control", CONTROL_CONNECTIONS) as pool:
-            registry = registry_of(settings)
-            run_control(settings.kafka, pool, catalogue(), writer_of(settings), rules, stop, registry, vitals)
+            registry, session_ms = registry_of(settings), int(settings.session_timeout_s * 1_000)
+            run_control(
+                settings.kafka, pool, catalogue(), writer_of(settings), rules, stop, registry, vitals, session_ms
+            )
 
     return loop
 

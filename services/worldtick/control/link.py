@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 BATCH_MAX: Final = 2_000
 POLL_S: Final = 0.2
+SESSION_TIMEOUT_MS: Final = 10_000  # a member that says nothing for so long is out
 TRANSACTION_TIMEOUT_MS: Final = 15_000
 BATCH_BYTES: Final = 65_536  # a topic's max.message.bytes bounds a whole batch
 # A record that came in compressed may be many times its topic's limit; it goes out compressed again.
@@ -61,7 +62,9 @@ Place = tuple[str, int]  # topic without prefix, partition
 class Link:
     """One member of control's group on the tick topics. Making it does not need the broker to be up."""
 
-    def __init__(self, kafka: Mapping[str, str], prefix: str, topics: Sequence[str]) -> None:
+    def __init__(
+        self, kafka: Mapping[str, str], prefix: str, topics: Sequence[str], session_timeout_ms: int = SESSION_TIMEOUT_MS
+    ) -> None:
         self.prefix = prefix
         self._kafka = dict(kafka)
         self._moved = False
@@ -80,7 +83,8 @@ class Link:
                 "auto.offset.reset": "earliest",  # a paste made before the first start is sealed too
                 "partition.assignment.strategy": "cooperative-sticky",
                 "max.poll.interval.ms": 120_000,
-                "session.timeout.ms": 10_000,
+                "session.timeout.ms": session_timeout_ms,
+                "heartbeat.interval.ms": max(200, session_timeout_ms // 4),
                 "queued.max.messages.kbytes": QUEUED_KBYTES_MAX,
             }
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.desk import Desk, Rules
-from worldtick.control.link import Link
+from worldtick.control.link import SESSION_TIMEOUT_MS, Link
 from worldtick.control.room import TICK_TOPICS, Room
 from worldtick.runtime.vitals import Vitals
 from worldtick.sealing.draft import Catalogue
@@ -23,11 +23,13 @@ def run_control(
     stop: threading.Event,
     registry: SchemaRegistry | None = None,
     vitals: Vitals | None = None,
+    session_timeout_ms: int = SESSION_TIMEOUT_MS,
 ) -> None:
     """Seal what is pasted on the tick topics, dead-letter what nobody can read there, until `stop` is set.
 
-    kafka: librdkafka's client settings. rules.prefix stands before topics and group. Needs two connections of the pool.
+    kafka: librdkafka's client settings. rules.prefix stands before topics and group. Needs two connections of the
+    pool, and a third while a paste waits.
     Blocks; works in any thread. Away parts are waited for; only a fault of ours ends it, by its exception.
     """
-    link = Link(kafka, rules.prefix, TICK_TOPICS)
+    link = Link(kafka, rules.prefix, TICK_TOPICS, session_timeout_ms)
     Room(link, Desk(pool, catalogue, rules, registry), pool, writer, vitals).run_until(stop)
