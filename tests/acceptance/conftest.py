@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from tests.waiting import until
+from worldtick.cli.catalogue import catalogue
 from worldtick.cli.settings import child_environment
 
 COMMAND = [sys.executable, "-m", "worldtick.cli.main"]
@@ -106,6 +107,14 @@ class Installation:
         with closing(psycopg.connect(self.database_url)) as conn:
             row = conn.execute("select min(version) from slice").fetchone()
         return int(row[0]) if row else 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled() -> None:
+    """Kernels are compiled once, before any process is waited for; it finds them on disk."""
+    for service in catalogue().values():
+        if service.warm_up is not None:
+            service.warm_up()
 
 
 @pytest.fixture

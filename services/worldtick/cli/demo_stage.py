@@ -107,6 +107,7 @@ class Stage:
             old.unlink()  # of another database's demo of this name
         cast = Cast(self.logs)
         with self.screen, self._producer() as producer:
+            self._warm_up()
             try:
                 observer, others, since = self._raise_curtain(cast)
                 self._live(cast, producer, others)
@@ -124,6 +125,13 @@ class Stage:
                     archive_world(self.pool, self.world)
             self.screen.say(f"living the same {self.plot.hours_all} hours once more in this process, undisturbed")
             return self._gather(read, since, metrics)
+
+    def _warm_up(self) -> None:
+        """Compile in this process, so that the workers find it done, and do not do it all at the same time."""
+        warm_up = catalogue()[SERVICE].warm_up
+        if warm_up is not None:
+            self.screen.say("getting the economy ready; the first time it is compiled, which takes half a minute")
+            warm_up()
 
     def _free_name(self) -> str:
         with transaction(self.pool) as conn:

@@ -76,6 +76,7 @@ class Service(Generic[State]):
     reads_facts: tuple[str, ...] = ()
     writes_facts: tuple[str, ...] = ()
     projections: tuple[Projection, ...] = ()
+    warm_up: Callable[[], None] | None = None  # what is slow once, such as compiling: done before a worker takes work
     says_completed: bool = True  # False: each step says an event of its own that tells as much as step_completed
 
     def place(self, tick: SealedTick) -> int:

@@ -93,6 +93,7 @@ class Worker:
     def run_until(self, stop: threading.Event) -> None:
         """Work until `stop` is set, then drain and leave the group. Parts that are away are waited for."""
         failures = 0
+        self._warm_up()
         if not self._open(stop):
             return
         try:
@@ -111,6 +112,14 @@ class Worker:
             self._close()
 
     # ---- opening and closing
+
+    def _warm_up(self) -> None:
+        """Compile before the first step: within it, on a slow machine, compiling would look like a step that hangs."""
+        if self._service.warm_up is not None:
+            began = time.monotonic()
+            self._service.warm_up()
+            took_s = round(time.monotonic() - began, 3)
+            log.info("service_warmed_up", extra={"service": self._service.name, "took_s": took_s})
 
     def _open(self, stop: threading.Event) -> bool:
         """Connect, waiting for what is away; False if told to stop meanwhile."""
