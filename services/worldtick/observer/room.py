@@ -112,6 +112,8 @@ class Room:
             self._settle()
             return 0  # records read before are read again, from where each partition stands
         done = self._take(batch) if batch.records else 0
+        if done:
+            self._vitals.mark("last_record")
         with transaction(self._pool) as conn:
             count_ledger(conn)
         return done
