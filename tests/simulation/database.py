@@ -9,6 +9,7 @@ from worldtick.runtime.effects import (
     Claim,
     Commit,
     Diverge,
+    LastOrigins,
     LoadLedger,
     LoadOutputs,
     LoadSlices,
@@ -48,6 +49,8 @@ class Database:
                 return store.diverge(effect.slice_key)
             case Commit():
                 return store.commit(effect.writes, fault)
+            case LastOrigins():
+                return store.last_origins(effect.reader_key, effect.partitions)
             case LoadOutputs():
                 return store.load_outputs(effect.reader_key, effect.ranges)
         raise AssertionError(f"no such effect: {effect}")

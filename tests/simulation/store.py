@@ -183,6 +183,11 @@ class Store:
         rows = [self.ledger.get((key, place)) for key, first, last in ranges for place in range(first, last + 1)]
         return [(row.slice_key, row.version, row.outcome, row.digest) for row in rows if row is not None]
 
+    def last_origins(self, reader: int, partitions: Sequence[int]) -> dict[int, int]:
+        """partition -> the highest offset under which a row stands."""
+        found = {partition: self.by_origin.get((reader, partition), {}) for partition in partitions}
+        return {partition: max(offsets) for partition, offsets in found.items() if offsets}
+
     def load_outputs(self, reader: int, ranges: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, bytes]]:
         """Outputs of rows by origin, in (world, place, slice) order."""
         rows = [

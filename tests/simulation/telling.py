@@ -8,6 +8,7 @@ from worldtick.runtime.effects import (
     Attempt,
     Claim,
     Commit,
+    LastOrigins,
     LoadLedger,
     LoadOutputs,
     LoadSlices,
@@ -31,6 +32,8 @@ def told(effect: Any, answer: Any) -> str:
             return f"Attempt slice {effect.slice_key} at {effect.version} -> {answer}"
         case Commit():
             return f"Commit {_writes(effect.writes)} -> {answer.name}"
+        case LastOrigins():
+            return f"LastOrigins {list(effect.partitions)} -> {answer}"
         case LoadOutputs():
             return f"LoadOutputs {list(effect.ranges)} -> of {[row[:2] for row in answer]}"
         case Transact():

@@ -49,7 +49,7 @@ class Prepared:
     passed: dict[int, int]
     again: list[Again] = field(default_factory=list)  # rings of slices that are not at their end yet
     beyond: set[str] = field(default_factory=set)  # worlds whose tick log ends before what was rung
-    hanging: list[tuple[int, int, bytes]] | None = None  # others' rows in the ranges; None: to be read when published
+    hangs: bool = True  # rows of others may hang in its ranges: they are read when it is published
     notes: list[Note] = field(default_factory=list)
     records: int = 0
     fates: Account = field(default_factory=Account)  # of this batch, once published

@@ -192,6 +192,14 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class LastOrigins:
+    """-> dict[partition, int]: the highest offset under which the ledger has a row; none of those without rows."""
+
+    reader_key: int
+    partitions: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class LoadOutputs:
     """-> list[(origin_partition, origin_offset, outputs)] in (world, place in the stream) order.
 
@@ -222,6 +230,7 @@ Effect = (
     | Survived
     | Diverge
     | Commit
+    | LastOrigins
     | LoadOutputs
     | Transact
 )

@@ -18,6 +18,7 @@ from worldtick.runtime.effects import (
     Commit,
     Committed,
     Diverge,
+    LastOrigins,
     LoadLedger,
     LoadOutputs,
     LoadSlices,
@@ -46,6 +47,7 @@ from worldtick.store.ledger import (
     copy_projection,
     insert_effects,
     keep_snapshots,
+    last_origins,
     load_outputs,
     raise_slices,
 )
@@ -83,6 +85,7 @@ class Postgres:
             Survived: self._survived,
             Diverge: lambda effect: set_diverged(self._connection(), effect.slice_key, effect.reason),
             Commit: lambda effect: self._commit(effect.writes),
+            LastOrigins: lambda effect: last_origins(self._connection(), effect.reader_key, effect.partitions),
             LoadOutputs: lambda effect: load_outputs(self._connection(), effect.reader_key, effect.ranges),
         }
 

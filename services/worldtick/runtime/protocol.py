@@ -3,9 +3,9 @@ Lives here: claims, positions, the three stages of a batch, what drops one. Not 
 
 A batch passes three stages, each strictly in order of batches, the three of them for consecutive batches at once:
 
-    prepare   read rings, load what is not in memory, step     LoadOutputs LoadSlices LoadTicks LoadLedger …
+    prepare   read rings, load what is not in memory, step     LoadSlices LoadTicks LoadLedger Diverge Attempt …
     commit    ONE SQL transaction: all that the steps wrote    Commit
-    publish   ONE Kafka transaction: outputs, rings, offsets   Transact
+    publish   ONE Kafka transaction: outputs, rings, offsets   LoadOutputs Transact
 
 A stage that fails raises the epoch, which drops every batch under way; the driver then reads the committed offsets
 and calls `place`. Nothing in memory outlives that."""
@@ -30,6 +30,7 @@ from worldtick.runtime.effects import (
     Commit,
     Committed,
     Effect,
+    LastOrigins,
     LoadOutputs,
     LoadTicks,
     Published,
@@ -48,7 +49,6 @@ from worldtick.runtime.speech import Failure
 from worldtick.runtime.stepping import Done, Planned, Stepper
 
 HOMES_MAX = 100_000  # worlds whose home partition is remembered
-OFFSET_MAX = 2**63 - 1
 
 
 class Protocol:
@@ -83,9 +83,9 @@ class Protocol:
         self._unclean: set[int] = set()  # claimed from one that did not let go cleanly, and not placed yet
         self._careful_until: dict[int, int] = {}  # partition -> offset below which ticks go singly
         self._claimed: set[int] = set()
-        # Rows that were there when we claimed, committed and perhaps not published: outputs by their origin. Since then
-        # nobody but us writes rows, so that these and our own are all that there are. None: not read yet.
-        self._hanging: list[tuple[int, int, bytes]] | None = None
+        # Where others' rows end, committed before we claimed and perhaps not published. Since then nobody but us writes
+        # rows, so that beyond it a batch's own are all that there are. None: not asked yet.
+        self._hang_until: dict[int, int] | None = None
 
     # ---- partitions
 
@@ -112,20 +112,21 @@ class Protocol:
             self._careful_until[partition] = committed[partition][0] + window
             self._unclean.discard(partition)
         self._careful_until = {p: until for p, until in self._careful_until.items() if p in committed}
-        self._hanging = None
+        self._hang_until = None
         self._placed_epoch = self.epoch
 
     def recall(self) -> Generator[Effect, Any, None]:
-        """Read what was committed before we claimed and is perhaps not published; before the first commit."""
-        if self._hanging is None:
-            ranges = [(partition, offset, OFFSET_MAX) for partition, offset in sorted(self._next.items())]
-            self._hanging = (yield LoadOutputs(self._reader_key, ranges)) if ranges else []
+        """Ask how far there are rows committed before we claimed and perhaps not published; before the first commit."""
+        if self._hang_until is None:
+            last: dict[int, int] = (yield LastOrigins(self._reader_key, sorted(self._next))) if self._next else {}
+            self._hang_until = {partition: offset + 1 for partition, offset in last.items()}
 
     @property
     def hangs(self) -> bool:
         """Whether rows wait to be published for records that were not read again yet. If none come, retention has
         deleted them since: the driver begins again at the committed offsets, and finds the hole."""
-        return bool(self._hanging)
+        until = self._hang_until or {}
+        return any(offset < until.get(partition, 0) for partition, offset in self._next.items())
 
     def let_go(self, partitions: Collection[int], lost: bool = False) -> Generator[Effect, Any, None]:
         """Give partitions up; where they were not lost, say that nothing of ours is under way on them."""
@@ -149,7 +150,8 @@ class Protocol:
         batch = Prepared(self._placed_epoch, group, writes, [], {}, {}, records=len(records))
         yield from self.recall()
         rings = self._read(records, batch)
-        batch.hanging = self._take_hanging(batch.ranges)
+        until = self._hang_until or {}
+        batch.hangs = any(first < until.get(partition, 0) for partition, first, _ in batch.ranges)
         yield from self.memory.load(dict.fromkeys(ring.world for ring in rings))
         batch.notes += self.memory.notes
         self.memory.notes.clear()
@@ -187,15 +189,6 @@ class Protocol:
         batch.ranges.append((partition, self._next[partition], until))
         self._next[partition] = until
         return batch
-
-    def _take_hanging(self, ranges: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, bytes]]:
-        """Take what hangs in these ranges, in the order in which it was read."""
-        if not self._hanging:
-            return []
-        ends = {partition: end for partition, _, end in ranges}
-        taken = [row for row in self._hanging if row[1] < ends.get(row[0], 0)]
-        self._hanging = [row for row in self._hanging if row[1] >= ends.get(row[0], 0)]
-        return taken
 
     def _ring(self, record: Record) -> Rung | None:
         try:
@@ -355,13 +348,12 @@ class Protocol:
         """Publish all rows whose origin lies in the batch's ranges, whoever wrote them, and move the offsets."""
         if batch.epoch != self.epoch:
             return False
-        if batch.hanging is None:
+        if batch.hangs:
             rows: list[tuple[int, int, bytes]] = yield LoadOutputs(self._reader_key, batch.ranges)
             if batch.epoch != self.epoch:
                 return False
         else:
-            own = [(row.origin_partition, row.origin_offset, row.outputs) for row in batch.writes.ledger]
-            rows = batch.hanging + own
+            rows = [(row.origin_partition, row.origin_offset, row.outputs) for row in batch.writes.ledger]
         accounts = self._accounted(batch, {(partition, offset) for partition, offset, _ in rows})
         offsets = {p: (end, msgspec.json.encode(accounts[p]).decode()) for p, _, end in batch.ranges}
         outputs = [body for _, _, body in rows if body]

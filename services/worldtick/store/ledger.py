@@ -155,8 +155,7 @@ def load_outputs(
 ) -> list[tuple[int, int, bytes]]:
     """(origin partition, origin offset, outputs) of rows whose origin lies in a range (partition, from, to).
 
-    In order of the place in the stream, so that each world's come in the order of its ticks. Rows below the noted
-    `published` offset are surely in Kafka, also after somebody has reset the group's offsets: they are left out.
+    In order of the place in the stream, so that each world's come in the order of its ticks.
     """
     partitions, firsts, ends = (list(column) for column in zip(*ranges, strict=True))
     with conn.cursor(binary=True) as cursor:
@@ -164,8 +163,18 @@ def load_outputs(
             "select l.origin_partition, l.origin_offset, l.outputs"
             " from unnest(%b::int[], %b::bigint[], %b::bigint[]) as r (partition, first, until)"
             " cross join lateral (select origin_partition, origin_offset, version, slice_key, outputs from ledger"
-            " where reader_key = %b::int and origin_partition = r.partition and origin_offset < r.until"
-            " and origin_offset >= greatest(r.first, coalesce((select next_offset from published p"
-            " where p.reader_key = %b::int and p.partition = r.partition), 0))) l order by l.version, l.slice_key",
-            (partitions, firsts, ends, reader_key, reader_key),
+            " where reader_key = %b::int and origin_partition = r.partition and origin_offset >= r.first"
+            " and origin_offset < r.until) l order by l.version, l.slice_key",
+            (partitions, firsts, ends, reader_key),
         ).fetchall()
+
+
+def last_origins(conn: Connection, reader_key: int, partitions: Sequence[int]) -> dict[int, int]:
+    """partition -> the highest offset under which a row was written; partitions without rows are absent."""
+    rows = conn.execute(
+        "select p.partition, l.origin_offset from unnest(%s::int[]) as p (partition)"
+        " cross join lateral (select origin_offset from ledger where reader_key = %s and origin_partition = p.partition"
+        " order by origin_offset desc limit 1) l",
+        (list(partitions), reader_key),
+    ).fetchall()
+    return dict(rows)
