@@ -47,7 +47,6 @@ class Worker:
         self._lost: frozenset[int] = frozenset()
         self._claimed: frozenset[int] = frozenset()
         self._positions: dict[int, int] = {}
-        self._holes: list[int] = []
         self._stages: dict[str, Stage] = {}
         self._ready: dict[str, list[tuple[Prepared, Sequence[Record]]]] = {"commit": [], "publish": []}
         self._failed = False
@@ -100,7 +99,7 @@ class Worker:
             if (self._failed or self._moved) and self._idle():
                 return self._begin_again()
             unseen = self.group.unseen(self.member) and not self._moved
-            if unseen and (not options or self.house.rng.random() < self.house.plan.alert):
+            if unseen and self.house.rng.random() < self.house.plan.alert:
                 self._notice()
                 return True
             if self._hand_over():
@@ -119,14 +118,17 @@ class Worker:
                 if not self.stopping and self._can_read() and (not options or self.house.rng.random() < 0.4):
                     self._polling = True
                     return True
-                if self._idle() and any(self.logs[p].start > at for p, at in self._positions.items()):
-                    self.house.say("%s idles, and finds that a log begins after where it stands", self.name)
+                if self._idle() and self.protocol.hangs:
+                    self.house.say("%s idles, and rows hang on records that do not come", self.name)
                     self._failed = True
                     return True
         while options:
             stage = options.pop(self.house.rng.randrange(len(options)))
             if self._advance(stage):
                 return True
+        if "main" not in self._stages and not self._moved and self.group.unseen(self.member):
+            self._notice()
+            return True
         return False
 
     def _idle(self) -> bool:
@@ -223,18 +225,11 @@ class Worker:
     # ---- reading
 
     def _can_read(self) -> bool:
-        return bool(self._holes) or any(self.logs[p].has_more(at) for p, at in self._positions.items())
+        return any(self.logs[p].has_more(at) for p, at in self._positions.items())
 
     def _read(self) -> None:
         """One poll: some records of some partitions, and the group metadata of now."""
         group = Credentials(self.member, self.generation)
-        if self._holes:
-            partition = self._holes.pop()
-            start = self.logs[partition].start
-            self._positions[partition] = max(start, self._positions[partition])
-            self.house.say("%s sees the hole before %d/%d", self.name, partition, start)
-            self._ready["commit"].append((self.protocol.hole(partition, start, group), ()))
-            return
         room = self.house.rng.randint(1, self.house.plan.rules.batch_records)
         records: list[Record] = []
         partitions = sorted(self._positions)
@@ -245,6 +240,14 @@ class Worker:
                 self._positions[partition] = entry.offset + 1
         self.house.say("%s reads %s", self.name, [(r.partition, r.offset) for r in records])
         self._start("prepare", self.protocol.prepare(records, group), records)
+
+    def _pass_hole(self, partition: int) -> None:
+        """A batch of what retention has deleted before it was read."""
+        start = self.logs[partition].start
+        self._positions[partition] = start
+        self.house.say("%s sees the hole before %d/%d", self.name, partition, start)
+        batch = self.protocol.hole(partition, start, Credentials(self.member, self.generation))
+        self._ready["commit"].append((batch, ()))
 
     # ---- the main thread's own work
 
@@ -274,7 +277,10 @@ class Worker:
             return
         self.protocol.place(committed)
         self._positions = {p: offset for p, (offset, _) in committed.items()}
-        self._holes = [p for p, offset in self._positions.items() if offset < self.logs[p].start]
+        for partition, offset in self._positions.items():
+            if offset < self.logs[partition].start:
+                self._pass_hole(partition)
+        yield from self.protocol.recall()
 
     def _drain(self) -> Work:
         yield from self.protocol.drain()
