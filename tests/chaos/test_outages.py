@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.chaos.counting import Section
@@ -65,8 +66,19 @@ def test_servers_killed_and_started(doomed: Fleet, servers: Stack) -> None:
     members = _started(doomed)
     _outage(doomed, members, "kafka", servers.broker.kill, servers.start_broker)
     _outage(doomed, members, "database", servers.postgres.kill, servers.start_postgres)
-    assert [member.terminate() for member in members] == [0, 0]
-    assert doomed.check().steps == 6 * 60
+    _newcomer_fences_nobody(doomed, members)
+    assert doomed.check().steps == 6 * 80
+
+
+def _newcomer_fences_nobody(fleet: Fleet, members: list[Member]) -> None:
+    """PostgreSQL forgot who held which producer's name: those who live have theirs again before a newcomer asks."""
+    members = [*members, fleet.start(rules=SHORT)]
+    members[-1].await_line("partitions_moved")
+    fleet.until(lambda: any(line["partitions"] for line in members[-1].lines("partitions_moved")))
+    fleet.seal(20)
+    fleet.await_done()
+    assert [member.terminate() for member in members] == [0, 0, 0]
+    assert not members[-1].lines("transaction_failed")
 
 
 def test_servers_that_hang(doomed: Fleet, servers: Stack) -> None:
@@ -93,3 +105,22 @@ def test_sigterm_while_kafka_hangs_ends_in_time(doomed: Fleet, servers: Stack) -
     doomed.await_done()
     assert heir.terminate() == 0
     assert doomed.check().steps == 6 * 30
+
+
+@pytest.mark.kafka
+@pytest.mark.postgres
+def test_a_locked_table_costs_five_seconds_a_try(fleet: Fleet) -> None:
+    fleet.make_worlds(2, daily=False)
+    worker = fleet.start()
+    worker.await_line("partitions_moved")
+    with psycopg.connect(fleet.database_url) as conn:
+        conn.execute("lock table ledger in access exclusive mode")
+        fleet.seal(5)
+        began = time.monotonic()
+        worker.await_line("part_unfit", 20)
+        took_s = time.monotonic() - began
+    assert 3.0 < took_s < 12.0
+    assert "timeout" in worker.lines("part_unfit")[0]["detail"]
+    fleet.await_done()
+    assert worker.terminate() == 0
+    assert fleet.check().steps == 10
