@@ -3,8 +3,6 @@ Lives here: the binding of the core to the runtime's contract. Not here: any mar
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from worldtick.clock.calendar import hour_of_day
 from worldtick.clock.worldtime import HOUR_US, SECOND_US
 from worldtick.contracts.envelope import price_of
@@ -13,17 +11,10 @@ from worldtick.contracts.sealed import SealedTick
 from worldtick.contracts.stamps import rfc3339
 from worldtick.economy.codec import decode, encode
 from worldtick.economy.factors import DEMAND, DEMAND_FACT, SUPPLY, Shock, factors_of, live_shocks, shock_at
-from worldtick.economy.market import Lived, Market, MarketTick, genesis, step, step_batch
+from worldtick.economy.market import Lived, Market, MarketTick, genesis, step_batch
 from worldtick.economy.plan import Plan
-from worldtick.economy.scenario import (
-    DemandShift,
-    EconomyScenario,
-    Households,
-    Shift,
-    SupplyShock,
-    Trade,
-    Want,
-)
+from worldtick.economy.scenario import DemandShift, EconomyScenario, Shift, SupplyShock
+from worldtick.economy.warming import warm
 from worldtick.runtime.service import Event, Projection, Service, Step
 
 NAME = "economy"
@@ -131,19 +122,6 @@ def _said(lived: Lived, tick: SealedTick) -> Step[Market]:
     )
 
 
-def _warm_up() -> None:
-    """Compile every kernel, on the smallest market there can be."""
-    want = Want(spend_ppm=1_000, need_milli=1_000)
-    section = EconomyScenario(
-        commodities={"Food": 100, "Wood": 100},
-        trades={"farmer": Trade(makes="Food", batches_milli=1_000), "cutter": Trade(makes="Wood", batches_milli=1_000)},
-        districts={"Field": {"farmer": 1, "cutter": 1}},
-        households=Households(money_ticks=1_000, wants={"Food": want, "Wood": want}),
-    )
-    factors = np.full(section.plan.markets, 1_000_000, np.int64)
-    step(genesis(section.plan, 1), MarketTick(1, 1, 1, 1, 1, factors, factors))
-
-
 SERVICE: Service[Market] = Service(
     name=NAME,
     stream="hourly",
@@ -155,7 +133,7 @@ SERVICE: Service[Market] = Service(
     encode=encode,
     decode=_decode,
     step_batch=_step_batch,
-    warm_up=_warm_up,
+    warm_up=warm,
     budgets={MARKET_ORDERS: 10_000},
     directives={name: model for name, (_, model) in SHOCKS.items()},
     reads_facts=(DEMAND_FACT,),
