@@ -39,7 +39,7 @@ WARM_HOURS = 24  # so that histories, purses and stores are as in a world that l
 def measure(place: Place) -> list[Figure]:
     """Ours on 1000 worlds, the rivals on 10."""
     worlds, hours, rival_worlds, rival_hours = (20, 2, 1, 5) if place.smoke else (1_000, 5, 10, 20)
-    section = _section()
+    section = one_district()
     markets = _warm(section, worlds)
     _prove_batch(markets)
     bazaars = [_bazaar(section, seed) for seed in range(rival_worlds)]
@@ -72,7 +72,7 @@ def measure(place: Place) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _section() -> EconomyScenario:
+def one_district() -> EconomyScenario:
     """One district of Night City: 100 people, five commodities."""
     document = yaml.safe_load(shipped("scenarios").joinpath("night_city.yaml").read_text("utf-8"))
     section = document["services"]["economy"]

@@ -17,8 +17,15 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, Place, from_runs
 from benchmarks.peers import kafka_streams
+from benchmarks.peers.worldtick_counter import prepare
 from benchmarks.race import FULL, SMOKE, Contestant, Course, Result, race
 
+GOALS = (  # of the runtime: who, against whom, how much
+    ("worldtick", "quix", "ratio >= 3"),
+    ("worldtick", "kafka_streams", "ratio >= 1.2"),
+    ("worldtick", "bare_loop", "ratio >= 0.8"),
+    ("worldtick_2_workers", "kafka_streams", "ratio >= 1.6"),
+)
 QUIX_BULK = {"commit_every": 10_000, "commit_interval_s": 1.0}  # +25 % records/s, and a lone record waits 0.9 s
 CACHE = Path.home() / ".cache" / "worldtick"
 
@@ -42,16 +49,24 @@ def measure(place: Place) -> list[Figure]:
 
 
 def contestants(place: Place) -> list[Contestant]:
-    """Who can race here; in smoke only those that need no Java and no second setting."""
-    racing = [_python("bare_loop"), _python("quix_streams", name="quix_prompt")]
+    """Who races, one worker of ours first; in smoke only those that need no Java and no second setting."""
+    racing = [_ours(1), _python("bare_loop"), _python("quix_streams", name="quix_prompt")]
     if place.smoke:
         return racing
-    racing.append(_python("quix_streams", name="quix", **QUIX_BULK))
+    racing += [_ours(2), _python("quix_streams", name="quix", **QUIX_BULK)]
     if kafka_streams.available():
         racing.append(Contestant("kafka_streams", lambda course: [kafka_streams.command(course.arguments(), CACHE)]))
     else:
         place.say("  no java or no mvn on the PATH: Kafka Streams does not race")
     return racing
+
+
+def _ours(workers: int) -> Contestant:
+    def commands(course: Course) -> list[list[str]]:
+        told = {"bootstrap": course.bootstrap, "database_url": course.database_url, "prefix": course.prefix}
+        return [[sys.executable, "-m", "benchmarks.peers.worldtick_counter", json.dumps(told)]] * workers
+
+    return Contestant("worldtick" if workers == 1 else f"worldtick_{workers}_workers", commands, prepare)
 
 
 def _python(peer: str, name: str = "", **settings: float) -> Contestant:
@@ -63,9 +78,19 @@ def _python(peer: str, name: str = "", **settings: float) -> Contestant:
 
 def figures(results: dict[str, list[Result]]) -> list[Figure]:
     """Medians over the runs; a lone record's median is over all of a contestant's lone records."""
+    rates = {name: [run.records_per_s for run in runs] for name, runs in results.items()}
+    lone = {name: [statistics.median(run.lone_ms) for run in runs] for name, runs in results.items()}
     found = []
-    for name, runs in results.items():
-        found.append(from_runs(f"exactly_once_{name}_per_s", "records/s", [run.records_per_s for run in runs]))
-        lone = [statistics.median(run.lone_ms) for run in runs]
-        found.append(from_runs(f"lone_tick_{name}_p50_ms", "ms", lone))
+    for name in results:
+        found.append(from_runs(f"exactly_once_{name}_per_s", "records/s", rates[name]))
+        found.append(from_runs(f"lone_tick_{name}_p50_ms", "ms", lone[name]))
+    for name, rival, goal in GOALS:
+        if name in rates and rival in rates:
+            median = statistics.median(rates[rival])
+            title = f"exactly_once_{name}_against_{rival}_per_s"
+            found.append(from_runs(title, "records/s", rates[name], against=rival, rival=median, goal=goal))
+    if "worldtick" in lone and "bare_loop" in lone:
+        bare = statistics.median(lone["bare_loop"])
+        title = "lone_tick_worldtick_against_bare_loop_p50_ms"
+        found.append(from_runs(title, "ms", lone["worldtick"], against="bare_loop", rival=bare, goal="ratio <= 1.4"))
     return found
