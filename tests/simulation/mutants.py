@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.simulation.house import Habits, House
+from tests.simulation.plan import among_zombies
 from tests.simulation.run import Mutant
 from worldtick.runtime.batches import Prepared, Rung
 from worldtick.runtime.effects import (
@@ -225,6 +226,15 @@ class NothingDropped(Protocol):
         """Nothing."""
 
 
+class EpochOfNow(Protocol):
+    """A batch that is read after a failure, and before the offsets are, counts as new."""
+
+    def prepare(self, records: Sequence[Record], group: Any) -> Work:
+        """As if it had been placed now."""
+        self._placed_epoch = self.epoch
+        return super().prepare(records, group)
+
+
 class FactsApart(Protocol):
     """Facts and effects are not in the commit of the step that made them, but of the one after."""
 
@@ -285,17 +295,28 @@ MUTANTS = [
     Mutant("attempts_not_ended", "Dead: an attempt is one that its process did not survive", AttemptsNotEnded),
     Mutant("dead_stepped_again", "Dead: recovery follows the ledger's outcomes", DeadSteppedAgain),
     Mutant("nothing_dropped", "Ownership: a failure drops what is under way", NothingDropped),
+    Mutant("epoch_of_now", "Ownership: so are batches read since, until the offsets are read again", EpochOfNow),
     Mutant("facts_apart", "Commit: facts and effects are in the step's own", FactsApart),
     Mutant("no_claims", "Ownership: a former owner commits nothing", spoil=_no_claims),
     Mutant("no_guards", "Commit: neither claims nor versions are checked", spoil=_no_guards),
-    Mutant("offsets_unstable", "Ownership: offsets are fetched stable", spoil=_habits(stable=False)),
+    Mutant(
+        "offsets_unstable",
+        "Ownership: offsets are fetched stable",
+        spoil=_habits(stable=False),
+        circumstances=among_zombies,
+    ),
     Mutant(
         "late_metadata",
         "Ownership: group metadata are captured with the batch, which a revoke drops",
         spoil=_habits(late_metadata=True, drops_on_revoke=False),
     ),
     Mutant("no_second_claim", "Ownership: claims are renewed after a doubt", spoil=_habits(claims_again=False)),
-    Mutant("claim_not_proved", "Ownership: a claim is proved by the group", spoil=_habits(proves_membership=False)),
+    Mutant(
+        "claim_not_proved",
+        "Ownership: a claim is proved by the group",
+        spoil=_habits(proves_membership=False),
+        circumstances=among_zombies,
+    ),
     Mutant("no_rings_again", "Ring: what is silent and lags is rung", spoil=_habits(rings_again=False)),
     Mutant("unpublished_pruned", "Prune: only what is published", spoil=_habits(prunes_published_only=False)),
     Mutant("pastes_not_keyed", "Law 3: a pasted tick is keyed by its record", spoil=_pastes_not_keyed),

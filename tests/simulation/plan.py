@@ -1,7 +1,7 @@
 """What a seed stands for: the installation, its inputs, and how much misfortune of each kind befalls it.
 Lives here: everything that is drawn before the first step. Not here: when it happens (house, misfortune)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from worldtick.clock.worldtime import HOUR_US
@@ -96,6 +96,24 @@ def draw(seed: int) -> Plan:
 def services_of(plan: Plan, world: str) -> tuple[str, ...]:
     """The services that a world has."""
     return plan.services[:1] if plan.alone and world == plan.worlds[0] else plan.services
+
+
+def among_zombies(plan: Plan) -> Plan:
+    """The same seed where little happens but that two workers of one partition stand still, hear late, and go on."""
+    return replace(
+        plan,
+        partitions=1,
+        worlds=plan.worlds[:1],
+        services=plan.services[:1],
+        workers=2,
+        rules=replace(plan.rules, batch_records=1, ticks_per_record=1),
+        inputs=(),
+        faults=("pause",) * 8 + ("rebalance", "rebalance", "end", "end"),
+        burst=0.8,
+        alert=0.02,
+        backlog=True,
+        bad=(),
+    )
 
 
 def _bad_steps(

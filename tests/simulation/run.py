@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.simulation.house import House
-from tests.simulation.plan import draw
+from tests.simulation.plan import Plan, draw
 from worldtick.runtime.protocol import Protocol
 from worldtick.runtime.service import Service
 
@@ -19,6 +19,7 @@ class Mutant:
     says: str  # which clause it takes out
     protocol: type[Protocol] = Protocol
     spoil: Callable[[House], None] | None = None
+    circumstances: Callable[[Plan], Plan] = lambda plan: plan  # in which the bug shows within few schedules
 
 
 SOUND = Mutant("sound", "nothing: the product as it is")
@@ -32,7 +33,7 @@ def simulate(seed: int, mutant: Mutant = SOUND, trace: list[str] | None = None) 
             service, reader, worker, house.plan.partitions, house.plan.rules, house.writer, lambda: 0
         )
 
-    house = House(draw(seed), make, trace)
+    house = House(mutant.circumstances(draw(seed)), make, trace)
     if mutant.spoil is not None:
         mutant.spoil(house)
     house.run()

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.run import simulate
+from tests.simulation.plan import among_zombies
+from tests.simulation.run import SOUND, Mutant, simulate
 
-SCHEDULES = 2_400  # in every test run
+SCHEDULES = 2_000  # in every test run
+ZOMBIES = 400  # more of them, in which little else happens
 CHUNK = 200
 SOAK_SCHEDULES = 100_000
 SOAK_FIRST = 1_000_000  # others than those of every run
@@ -21,25 +23,29 @@ TRACE_LINES_MAX = 80
 HOUSE = Path(__file__).parents[2]
 
 
-def told(seed: int, broken: BaseException) -> str:
+AMONG_ZOMBIES = Mutant("among_zombies", SOUND.says, circumstances=among_zombies)
+
+
+def told(seed: int, broken: BaseException, mutant: Mutant) -> str:
     """What a failed schedule says: the promise, how to replay it, the end of its trace."""
     trace: list[str] = []
     with suppress(Exception):
-        simulate(seed, trace=trace)
+        simulate(seed, mutant, trace)
+    zombies = " --zombies" if mutant is AMONG_ZOMBIES else ""
     return (
         f"schedule {seed}: {type(broken).__name__}: {broken}\n"
-        f"replay it: python -m tests.simulation {seed}, or pytest tests/simulation --sim-seed {seed}\n"
+        f"replay it: python -m tests.simulation {seed}{zombies}, or pytest tests/simulation --sim-seed {seed}\n"
         + "\n".join(trace[-TRACE_LINES_MAX:])
     )
 
 
-def failures(seeds: range) -> Iterator[str]:
+def failures(seeds: range, mutant: Mutant = SOUND) -> Iterator[str]:
     """What the schedules of these seeds break."""
     for seed in seeds:
         try:
-            simulate(seed)
+            simulate(seed, mutant)
         except Exception as broken:  # noqa: BLE001 - whatever it is, the seed must be known
-            yield told(seed, broken)
+            yield told(seed, broken, mutant)
 
 
 @pytest.mark.parametrize("first", range(0, SCHEDULES, CHUNK))
@@ -48,10 +54,16 @@ def test_schedules(first: int) -> None:
         pytest.fail(failure, pytrace=False)
 
 
+def test_schedules_among_zombies() -> None:
+    for failure in failures(range(ZOMBIES), AMONG_ZOMBIES):
+        pytest.fail(failure, pytrace=False)
+
+
 def test_one_schedule(request: pytest.FixtureRequest) -> None:
     seed = request.config.getoption("--sim-seed", default=None)
-    for failure in failures(range(seed, seed + 1) if seed is not None else range(1)):
-        pytest.fail(failure, pytrace=False)
+    for mutant in (SOUND, AMONG_ZOMBIES):
+        for failure in failures(range(seed, seed + 1) if seed is not None else range(1), mutant):
+            pytest.fail(failure, pytrace=False)
 
 
 def test_a_seed_is_one_history_in_any_process() -> None:
@@ -93,4 +105,4 @@ def test_soak() -> None:
 
 
 def _chunk(seeds: range) -> list[str]:
-    return list(failures(seeds))[:1]
+    return next(([failure] for failure in failures(seeds)), [])
