@@ -19,6 +19,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from worldtick.contracts.letters import PRODUCER
 from worldtick.control.desk import Incoming
 from worldtick.control.errors import Rewind
 from worldtick.runtime.topics import admin_client
@@ -29,9 +30,6 @@ BATCH_MAX: Final = 2_000
 POLL_S: Final = 0.2
 SESSION_TIMEOUT_MS: Final = 10_000  # a member that says nothing for so long is out
 TRANSACTION_TIMEOUT_MS: Final = 15_000
-BATCH_BYTES: Final = 65_536  # a topic's max.message.bytes bounds a whole batch
-# A record that came in compressed may be many times its topic's limit; it goes out compressed again.
-MESSAGE_BYTES_MAX: Final = 100_000_000
 QUEUED_KBYTES_MAX: Final = 16_384
 SEEK_TRIES: Final = 100  # a partition just assigned refuses to seek for some milliseconds
 PRODUCE_TRIES: Final = 100
@@ -217,10 +215,8 @@ class Link:
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 "acks": "all",
                 "partitioner": "murmur2_random",
-                "batch.size": BATCH_BYTES,
-                "message.max.bytes": MESSAGE_BYTES_MAX,
-                "compression.type": "gzip",
                 "linger.ms": 0,
+                **PRODUCER,
                 "retry.backoff.ms": 2,  # at 100 the next transaction waits 93 ms for the last one's markers
             }
         )

@@ -12,10 +12,10 @@ from worldtick.contracts.codec import decode
 from worldtick.contracts.deadletter import SUFFIX, DeadLetter, read_dead_letter
 from worldtick.contracts.errors import Refused, Unavailable, Unreadable
 from worldtick.contracts.headers import Headers
+from worldtick.contracts.letters import CUT_HEADER, PRODUCER
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.sealed import decode_sealed
 from worldtick.contracts.topics import topic_specs
-from worldtick.control.letters import CUT_HEADER
 from worldtick.control.naming import named_world
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.pastes import Place
@@ -157,8 +157,7 @@ def _send(kafka: Mapping[str, str], topic: str, letter: Letter) -> None:
             "enable.idempotence": True,
             "acks": "all",
             "partitioner": "murmur2_random",
-            "compression.type": "gzip",
-            "message.max.bytes": 100_000_000,  # what is large and packs well came in under its topic's limit
+            **PRODUCER,
             "delivery.timeout.ms": int(SEND_S_MAX * 1_000),
         }
     )

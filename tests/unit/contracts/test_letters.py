@@ -42,3 +42,9 @@ def test_keys_and_headers_are_bounded_too() -> None:
     assert found.key is None
     assert "h" not in dict(found.headers)
     assert dict(found.headers)["dlq.reason"] == b"not_json"
+
+
+def test_a_record_that_says_it_was_cut_is_whole_all_the_same() -> None:
+    found = fitted(_letter(headers=[("h", b"x"), (CUT_HEADER, b"9")]), LIMIT)
+    assert CUT_HEADER not in dict(found.headers)
+    assert ("h", b"x") in found.headers
