@@ -235,6 +235,6 @@ class Fleet:
             seconds_max,
         )
 
-    def check(self, dead: Dead = (), accounts: bool = True) -> Checked:
+    def check(self, dead: Dead = (), accounts: bool = True, repeats: bool = False) -> Checked:
         """Prove it all; see checker.check."""
-        return check(self.database_url, self.bootstrap, self.prefix, dead, accounts)
+        return check(self.database_url, self.bootstrap, self.prefix, dead, accounts, repeats)

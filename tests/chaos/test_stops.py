@@ -86,6 +86,26 @@ def test_what_retention_deleted_is_applied_all_the_same(fleet: Fleet) -> None:
     assert fleet.check(accounts=False).steps == 3 * (98 + 4)
 
 
+@pytest.mark.kafka
+@pytest.mark.postgres
+def test_offsets_that_were_reset_lose_and_change_nothing(fleet: Fleet) -> None:
+    """What may come of it is the same event again, under the same id and with the same bytes."""
+    fleet.make_worlds(3)
+    first = fleet.start()
+    fleet.seal(30)
+    fleet.await_done()
+    assert first.terminate() == 0
+    consumer = Consumer({"bootstrap.servers": fleet.bootstrap, "group.id": f"{fleet.prefix}worldtick.tally"})
+    begin = [TopicPartition(fleet.prefix + "world.tick", number, 0) for number in range(3)]
+    consumer.commit(offsets=begin, asynchronous=False)
+    consumer.close()
+    second = fleet.start()
+    fleet.seal(5)
+    fleet.await_done()
+    assert second.terminate() == 0
+    assert fleet.check(accounts=False, repeats=True).steps == 3 * 36
+
+
 def test_what_was_committed_and_not_published_is_published_out_of_a_hole(doomed: Fleet, servers: Stack) -> None:
     """Killed between its SQL and its Kafka commit; then the record that it worked under is deleted."""
     doomed.make_world("w0", Section(pause_ms=1_500.0), daily=False)
