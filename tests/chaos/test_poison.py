@@ -54,7 +54,7 @@ def _check_letters(fleet: Fleet) -> None:
     origins = fleet.query("select origin_partition, origin_offset from ledger where outcome = 2")
     found = [read_dead_letter(letter.key(), letter.value(), letter.headers()) for letter in letters]
     assert sorted((letter.partition, letter.offset) for letter in found) == sorted(origins)
-    assert {(letter.reason, letter.topic) for letter in found} == {("step_failed", "world.tick")}
+    assert {(letter.reason, letter.topic) for letter in found} == {("step_failed", fleet.prefix + "world.tick")}
     assert all("is poison" in letter.error for letter in found)
 
 
