@@ -30,6 +30,7 @@ def search(seeds: range, mutant: Mutant) -> int:
         except Exception as broken:  # noqa: BLE001 - whatever it is, the seed must be known
             failed += 1
             sys.stdout.write(f"{seed}: {type(broken).__name__}: {broken}\n")
+            sys.stdout.flush()  # a search that is cut short has said what it found
     sys.stdout.write(f"{failed} of {len(seeds)} schedules failed\n")
     return 1 if failed else 0
 
