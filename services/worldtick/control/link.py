@@ -22,6 +22,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from worldtick.contracts.letters import PRODUCER
 from worldtick.control.desk import Incoming
 from worldtick.control.errors import Rewind
+from worldtick.runtime.clients import new_consumer, new_producer
 from worldtick.runtime.topics import admin_client
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Link:
         self._admin: AdminClient | None = None
         # one name for the link's life: a new producer of this name ends what the one before left open
         self._name = f"{prefix}worldtick.control.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
-        self._consumer = Consumer(
+        self._consumer = new_consumer(
             {
                 **self._kafka,
                 "group.id": f"{prefix}worldtick.control",
@@ -207,7 +208,7 @@ class Link:
             raise Rewind(f"control's Kafka transaction did not surely commit: {failed}") from failed
 
     def _new_producer(self) -> Producer:
-        producer = Producer(
+        producer = new_producer(
             {
                 **self._kafka,
                 "transactional.id": self._name,

@@ -17,6 +17,7 @@ from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.sealed import decode_sealed
 from worldtick.contracts.topics import topic_specs
 from worldtick.control.naming import named_world
+from worldtick.runtime.clients import new_producer
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.pastes import Place
 from worldtick.store.replays import begin_replay, begin_requeue, end_replay, find_replay, requeue_directives
@@ -150,7 +151,7 @@ def _twice(conn: Connection, letter: Letter) -> str:
 
 def _send(kafka: Mapping[str, str], topic: str, letter: Letter) -> None:
     """Produce the record. Refused: surely not sent; Unavailable: not known to be."""
-    producer = Producer(
+    producer = new_producer(
         {
             **kafka,
             "client.id": "worldtick.dlq",

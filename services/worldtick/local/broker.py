@@ -8,12 +8,12 @@ from pathlib import Path
 from string import Template
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from worldtick.contracts.errors import Unavailable
 from worldtick.local.daemon import Daemon, launch, wait_until
 from worldtick.local.kafka_jars import deploy_dir
 from worldtick.local.ports import HOST, PortTaken, is_free, is_open
+from worldtick.runtime.topics import admin_client
 
 START_SECONDS_MAX = 90.0
 FORMAT_SECONDS_MAX = 60
@@ -76,7 +76,7 @@ class Broker(Daemon):
         return not self.is_running() and time.monotonic() - started > SETTLE_S
 
     def _answers(self, ports: Ports) -> bool:
-        admin = AdminClient({"bootstrap.servers": address(ports), "log_level": 0})
+        admin = admin_client({"bootstrap.servers": address(ports)})
         try:
             return bool(admin.list_topics(timeout=2).brokers) or not self.is_running()
         except KafkaException:

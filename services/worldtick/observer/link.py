@@ -20,8 +20,8 @@ from worldtick.contracts.deadletter import SUFFIX, DeadLetter
 from worldtick.contracts.letters import PRODUCER, fitted
 from worldtick.contracts.topics import topic_spec
 from worldtick.observer.counting import Dead, Seen
+from worldtick.runtime.clients import new_consumer, new_producer
 from worldtick.runtime.errors import Fenced
-from worldtick.runtime.logs import KAFKA_LOG
 from worldtick.runtime.topics import admin_client
 
 BATCH_MAX: Final = 1_000
@@ -53,7 +53,7 @@ class Link:
             """Callbacks only record, within poll; no batch is in hand then. One that held `self` would make a cycle."""
             moved[0] += 1
 
-        self._consumer = Consumer(
+        self._consumer = new_consumer(
             {
                 **self._kafka,
                 "group.id": f"{prefix}{GROUP}",
@@ -65,8 +65,7 @@ class Link:
                 "max.poll.interval.ms": 120_000,
                 "session.timeout.ms": 6_000,
                 "topic.metadata.refresh.interval.ms": 5_000,  # a topic made later is found soon
-            },
-            logger=KAFKA_LOG,
+            }
         )
         self._producer: Producer | None = None
         names = [prefix + topic for topic in topics]
@@ -164,7 +163,7 @@ class Link:
         Else the offsets in it could not be read before it times out. Raises Fenced if Kafka is away.
         """
         self._forget_producer()
-        producer = Producer(
+        producer = new_producer(
             {
                 **self._kafka,
                 "transactional.id": f"{self._prefix}{GROUP}.{slot}",
@@ -173,8 +172,7 @@ class Link:
                 "linger.ms": 0,
                 **PRODUCER,
                 "retry.backoff.ms": 2,  # at 100 the next transaction waits 93 ms for the last one's markers
-            },
-            logger=KAFKA_LOG,
+            }
         )
         try:
             producer.init_transactions(_CALL_S)

@@ -14,6 +14,7 @@ from worldtick.contracts.ids import home_partition
 from worldtick.contracts.rings import decode_ring
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.stamps import rfc3339
+from worldtick.runtime.clients import new_consumer
 
 RECORDS_MAX: Final = 20_000  # looked through
 SECONDS_MAX: Final = 10.0
@@ -44,7 +45,7 @@ def rings_of(
 
     A tick that was rung again has several. Raises Unavailable if Kafka is away.
     """
-    consumer = Consumer(
+    consumer = new_consumer(
         {
             **kafka,
             "group.id": "worldtick.trail",  # never joined, never committed to: assigned by hand

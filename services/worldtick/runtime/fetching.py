@@ -8,6 +8,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from worldtick.contracts.errors import Faulty, Refused, Unavailable
+from worldtick.runtime.clients import new_consumer
 
 _ASK_S: Final = 10.0
 _NOT_YET: Final = (
@@ -21,7 +22,7 @@ def fetch_record(kafka: Mapping[str, Any], topic: str, partition: int, offset: i
     """The committed record at an offset. Raises Faulty without such a topic or partition, Refused if it is not there
     (any more), Unavailable if Kafka is away.
     """
-    consumer = Consumer(
+    consumer = new_consumer(
         {
             **kafka,
             "group.id": "worldtick.fetch",  # never joined, never committed to: assigned by hand

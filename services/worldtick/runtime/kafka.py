@@ -20,6 +20,7 @@ from confluent_kafka.admin import OffsetSpec
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.headers import cloudevent_headers
 from worldtick.contracts.outputs import decode_outputs
+from worldtick.runtime.clients import new_consumer, new_producer
 from worldtick.runtime.effects import Published, Record, Transact
 from worldtick.runtime.errors import Fenced
 from worldtick.runtime.topics import admin_client
@@ -66,7 +67,7 @@ class Feed:
         self.held: set[int] = set()
         self._topic = topic
         self._admin = admin_client(kafka)
-        self._consumer = Consumer(
+        self._consumer = new_consumer(
             {
                 **kafka,
                 "group.id": group,
@@ -227,7 +228,7 @@ class Press:
         self._producer = self._begin()
 
     def _begin(self) -> Producer:
-        producer = Producer(self._settings)
+        producer = new_producer(self._settings)
         try:
             producer.init_transactions(CALL_S)  # ends what a predecessor of this name left open
         except KafkaException as away:

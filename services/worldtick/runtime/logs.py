@@ -18,9 +18,8 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 FIRST: Final = ("service", "world", "tick", "tick_id", "kind", "slot", "slice")  # stand before a line's other fields
 TEXT_CHARS_MAX: Final = 8_000  # of one field or traceback: a line must pass through every shipper
 
-KAFKA_LOG: Final = logging.getLogger(
-    "kafka"
-)  # for `logger=` of Kafka's clients: else they write to stderr by themselves
+KAFKA_LOG: Final = logging.getLogger("kafka")  # of Kafka's clients, which else write to stderr by themselves
+KAFKA_LOG.addHandler(logging.NullHandler())  # where nothing is set up, as in a command for people, they say nothing
 
 _HIDDEN: Final = "***"
 _SECRET_NAME = re.compile(r"(?i)password|passwd|secret|token|credential|api_?key|authorization")

@@ -8,6 +8,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from worldtick.contracts.errors import Faulty, Unavailable
+from worldtick.runtime.clients import new_consumer
 
 _ASK_S: Final = 10.0
 _POLL_S: Final = 0.5
@@ -31,7 +32,7 @@ def tail_topic(
     log still has them. Without `follow` it ends at the end that the log has at the start. Raises Faulty if there is no
     such topic, Unavailable if Kafka is away.
     """
-    consumer = Consumer(
+    consumer = new_consumer(
         {
             **kafka,
             "group.id": "worldtick.tail",  # never joined, never committed to: assigned by hand

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from worldtick.contracts.sealed import decode_sealed
 from worldtick.contracts.wire import EventWriter
+from worldtick.runtime.clients import new_producer
 from worldtick.sealing.rings import TOPIC_OF_STREAM, RingRecord, ring_on, rings_of
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.ticks import overdue_rings, raise_published, try_publishing_lock, unpublished
@@ -35,7 +36,7 @@ class Publisher:
         self._producer = self._connect()
 
     def _connect(self) -> Producer:
-        return Producer(
+        return new_producer(
             {
                 "client.id": "worldtick.ticker",
                 "bootstrap.servers": self._bootstrap,
