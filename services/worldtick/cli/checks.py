@@ -145,7 +145,7 @@ def of_worlds(pool: Pool, settings: Settings) -> Iterator[Finding]:
     yield from _lagging(overview)
     with transaction(pool) as conn:
         owed = rings_owed(conn, RINGS_OLD_S)
-        held = held_back(conn, Policy(), 10)
+        held = held_back(conn, Policy(settings.keep_ticks), 10)
     if owed:
         worlds, oldest_s = owed
         what = f"{worlds} worlds have sealed ticks that were not rung for {span(oldest_s)}"

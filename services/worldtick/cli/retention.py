@@ -51,8 +51,8 @@ def retention() -> None:
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
     """Every table: rows, bytes, bound; and the slices whose history is longer, with what holds it back."""
-    policy = Policy()
     settings: Settings = ctx.obj
+    policy = Policy(settings.keep_ticks)
     with database(settings, "retention") as pool, transaction(pool) as conn:
         sizes = table_sizes(conn)
         held = held_back(conn, policy, HELD_MAX)
@@ -62,13 +62,15 @@ def status(ctx: click.Context, as_json: bool) -> None:
             row = {"table": each.table, "rows": each.rows, "bytes": each.size_bytes, "bound": said.get(each.table)}
             click.echo(json.dumps(row))
         for one in held:
-            click.echo(json.dumps({"held_back": {**one._asdict(), "why": why(one)}}))
+            click.echo(json.dumps({"held_back": {**one._asdict(), "why": why(one, policy)}}))
     else:
         rows = [(each.table, each.rows, size(each.size_bytes), said.get(each.table, "NONE")) for each in sizes]
         for line in aligned(("TABLE", "ROWS", "SIZE", "BOUND"), rows):
             click.echo(line)
         for one in held:
-            click.echo(f"{one.world} {one.service}/{one.slice_no} has {one.ledger_rows} ledger rows: {why(one)}")
+            click.echo(
+                f"{one.world} {one.service}/{one.slice_no} has {one.ledger_rows} ledger rows: {why(one, policy)}"
+            )
     ctx.exit(1 if held else 0)
 
 
@@ -78,7 +80,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
 def prune_command(settings: Settings, as_json: bool) -> None:
     """Prune now, as every ticker's run does."""
     with database(settings, "retention") as pool:
-        done: Pruned = prune(pool)
+        done: Pruned = prune(pool, Policy(settings.keep_ticks))
     gone = {table: number for table, number in done.rows.items() if number}
     if as_json:
         click.echo(json.dumps({"deleted": gone, "worlds": done.worlds, "complete": done.complete}))
@@ -87,7 +89,7 @@ def prune_command(settings: Settings, as_json: bool) -> None:
         click.echo(f"deleted {said}; looked at {done.worlds} worlds{'' if done.complete else ', more are left'}")
 
 
-def why(held: Held) -> str:
+def why(held: Held, policy: Policy) -> str:
     """What holds a slice's history back."""
     if held.status:
         return "it is stopped: see `worldtick slice list --stopped`"
@@ -95,6 +97,6 @@ def why(held: Held) -> str:
         return f"{held.unpublished} of them are not published: does a worker of {held.service} run?"
     if held.uncounted:
         return f"{held.uncounted} of them are not counted yet: the next run of a ticker does"
-    if held.snapshot_behind > 2 * Policy().ticks:
+    if held.snapshot_behind > 2 * policy.ticks:
         return f"its newest snapshot is {held.snapshot_behind} ticks old"
     return "the next runs of a ticker prune it"

@@ -15,7 +15,7 @@ from worldtick.runtime.metrics import DEPENDENCY_ERRORS, LATENESS_SECONDS, RUN_S
 from worldtick.runtime.service import Service
 from worldtick.runtime.vitals import Vitals
 from worldtick.store.db import Pool
-from worldtick.store.retention import prune
+from worldtick.store.retention import Policy, prune
 from worldtick.ticker.account import note_failure, note_run
 from worldtick.ticker.errors import KafkaAway
 from worldtick.ticker.publishing import Publisher
@@ -42,7 +42,7 @@ def serve_ticker(
     vitals.serve(port)
     publisher = Publisher(settings.kafka_bootstrap_servers, writer_of(settings), settings.topic_prefix, settings.kafka)
     account = _Account(vitals, pool)
-    hooks = (_Pruning().run, account.done, account.failed)
+    hooks = (_Pruning(Policy(settings.keep_ticks)).run, account.done, account.failed)
     loop = Loop(pool, publisher, services, hour_every_us, keys, *hooks, until_unix_us=until_us)
     try:
         with until_signal() as stop:
@@ -91,11 +91,12 @@ class _Account:
 class _Pruning:
     """Prunes now and then: a fast loop has runs enough that do nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
         self._at = float("-inf")
 
     def run(self, pool: Pool) -> None:
         """Prune if it is time."""
         if time.monotonic() - self._at >= PRUNE_EVERY_S:
             self._at = time.monotonic()
-            prune(pool)
+            prune(pool, self._policy)

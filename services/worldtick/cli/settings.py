@@ -97,6 +97,12 @@ class Settings:
     ticks_per_record: int = knob(
         "WORLDTICK_TICKS_PER_RECORD", 64, number(1, 1024), "Ticks of one world under one record at most."
     )
+    keep_ticks: int = knob(
+        "WORLDTICK_KEEP_TICKS",
+        720,
+        number(24, 1_000_000),
+        "Ticks of each world, and of each slice's ledger, that pruning leaves at least.",
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":

@@ -3,6 +3,7 @@ Lives here: the verbs, which firing a run is for, exit codes. Not here: what a r
 
 import json
 import time
+from functools import partial
 from typing import Any, Literal
 
 import click
@@ -20,7 +21,7 @@ from worldtick.contracts.errors import Faulty, Unavailable
 from worldtick.control.naming import named_keys, named_world
 from worldtick.store.clocks import find_view
 from worldtick.store.db import Pool, transaction
-from worldtick.store.retention import prune
+from worldtick.store.retention import Policy, prune
 from worldtick.ticker.account import note_failure, note_run
 from worldtick.ticker.orders import Order
 from worldtick.ticker.publishing import Publisher
@@ -70,13 +71,14 @@ def ticker(
         raise click.UsageError("say --type hourly or --type daily, or `ticker serve`")
     settings: Settings = ctx.obj
     order, origin = order_of(run, at, slot, settings.job_name)
+    pruning = partial(prune, policy=Policy(settings.keep_ticks))
     with database(settings, "ticker") as pool:
         keys, idle = _keys(pool, worlds)
         publisher = Publisher(
             settings.kafka_bootstrap_servers, writer_of(settings), settings.topic_prefix, settings.kafka
         )
         try:
-            report = run_ticker(pool, publisher, catalogue(), order, keys, wait / SECOND_US, prune)
+            report = run_ticker(pool, publisher, catalogue(), order, keys, wait / SECOND_US, pruning)
         except Unavailable:
             note_failure(pool, order.run)
             raise

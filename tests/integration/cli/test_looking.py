@@ -200,7 +200,9 @@ def test_diff_names_the_tick_and_the_field(
     assert "count/0 parts at tick 1: state" in found.out
 
 
-def test_retention_shows_every_table(worldtick: Command, pool: Pool, prefix: str) -> None:
+def test_retention_shows_every_table(
+    worldtick: Command, pool: Pool, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_world(pool, "w", services=("count",))
     shown = worldtick("retention", "status", "--json")
     assert shown.code == 0
@@ -208,6 +210,9 @@ def test_retention_shows_every_table(worldtick: Command, pool: Pool, prefix: str
     assert bounds["ledger"].startswith("720 to 1800 ticks of each slice")
     assert [table for table, bound in bounds.items() if bound is None] == []
     assert worldtick("retention", "prune", "--json").row["complete"]
+    monkeypatch.setenv("WORLDTICK_KEEP_TICKS", "24")
+    assert "\nledger " in worldtick("retention", "status").out
+    assert "24 to 60 ticks of each slice" in worldtick("retention", "status").out
 
 
 def test_without_servers_the_doctor_still_looks(
