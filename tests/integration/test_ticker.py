@@ -6,13 +6,12 @@ import multiprocessing
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
-from tests.small_worlds import CATALOGUE, T0, TICK_TOPICS, history, make_topics, make_world, read_topic, shape
+from tests.small_worlds import CATALOGUE, T0, TICK_TOPICS, history, make_world, read_topic, shape
 from worldtick.clock.moves import BoundaryKind
 from worldtick.clock.worldtime import DAY_US, EPOCH_S, HOUR_US, SECOND_US, WallTime
 from worldtick.contracts.ids import home_partition
@@ -27,23 +26,6 @@ from worldtick.ticker.seals import Progress, seal_pass
 from worldtick.ticker.serve import Loop
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
-
-
-@pytest.fixture
-def pool(postgres_url: str) -> Iterator[Pool]:
-    """A pool on the test's own database."""
-    pool = open_pool(postgres_url, 12, "test-ticker")
-    yield pool
-    pool.close()
-
-
-@pytest.fixture
-def publisher(kafka: str, topic_prefix: str) -> Iterator[Publisher]:
-    """A publisher on the test's own topics."""
-    make_topics(kafka, topic_prefix)
-    publisher = Publisher(kafka, EventWriter(), topic_prefix)
-    yield publisher
-    publisher.close()
 
 
 def _order(hours: int, run: BoundaryKind = "hourly") -> Order:
@@ -310,3 +292,21 @@ def test_a_thousand_worlds_at_once(pool: Pool, publisher: Publisher) -> None:
     sealed = time.perf_counter()
     assert publisher.publish(pool, None) == 1_000
     print(f"1000 worlds: sealed in {sealed - begun:.3f} s, rung in {time.perf_counter() - sealed:.3f} s")  # noqa: T201
+
+
+def test_worlds_that_it_cannot_move_are_told_when_they_change(
+    pool: Pool, publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_world(pool, "w", services=("count",))
+    stop, runs = threading.Event(), [0]
+
+    def count(_report: Report) -> None:
+        runs[0] += 1
+        if runs[0] == 4:
+            make_world(pool, "x", services=("market",))
+        if runs[0] == 8:
+            stop.set()
+
+    Loop(pool, publisher, {}, 50_000, on_report=count).run_until(stop)
+    told = [vars(record)["missing"] for record in caplog.records if record.getMessage() == "worlds_not_moved"]
+    assert told == [["count"], ["count", "market"]]

@@ -8,10 +8,11 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from types import FrameType
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -29,6 +30,7 @@ from worldtick.ticker.run import Report, run_ticker
 
 log = logging.getLogger(__name__)
 
+WORLDS_TOLD = 20  # of those that cannot be moved
 IDLE_S_MAX = 5.0  # without a firing for so long, look for leftovers and lagging worlds
 AGAIN_S = 0.25  # while worlds wait for services; notices of them cut it short
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 5.0)  # after a failed run, the last one for good
@@ -50,11 +52,11 @@ class Loop:
 
     def run_until(self, stop: threading.Event) -> int:
         """Run at every firing until `stop` is set; the number of runs. Away parts are waited for."""
-        runs, failures, waiting = 0, 0, False
+        runs, failures, waiting, unmoved = 0, 0, False, _Unmoved()
         with _firings(self.period_us) as fired:
             while not stop.is_set():
                 try:
-                    waiting = self._run(waiting)
+                    waiting = self._run(waiting, unmoved)
                     runs, failures = runs + 1, 0
                 except Unavailable as away:
                     pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
@@ -67,7 +69,7 @@ class Loop:
                 self._rest(fired, stop, waiting)
         return runs
 
-    def _run(self, waited: bool) -> bool:
+    def _run(self, waited: bool, unmoved: "_Unmoved") -> bool:
         """One run of both grids for the newest firing; whether worlds wait for services."""
         waiting = False
         for run in ("hourly", "daily"):
@@ -80,11 +82,7 @@ class Loop:
             waiting = waiting or bool(report.progress.behind)
             if report.sealed:
                 _note(report)
-            if report.progress.missing and run == "daily":
-                worlds = sorted(report.progress.missing)
-                log.error(
-                    "worlds_not_moved", extra={"worlds": worlds[:20], "missing": report.progress.missing[worlds[0]]}
-                )
+            unmoved.note(report.progress.missing)
             if self.on_report is not None:
                 self.on_report(report)
         return waiting
@@ -96,6 +94,24 @@ class Loop:
             if time.monotonic() >= deadline:
                 return
         fired.clear()
+
+
+class _Unmoved:
+    """Worlds that this ticker cannot move, for it lacks services of theirs: told when they change, not at each run."""
+
+    def __init__(self) -> None:
+        self._missing: dict[str, list[str]] = {}
+
+    def note(self, missing: Mapping[str, list[str]]) -> None:
+        """Worlds and the services that they lack, as a run found them."""
+        if missing == self._missing:
+            return
+        self._missing = dict(missing)
+        if missing:
+            fields = {"worlds": sorted(missing)[:WORLDS_TOLD], "missing": sorted({*chain(*missing.values())})}
+            log.error("worlds_not_moved", extra={**fields, "count": len(missing)})
+        else:
+            log.info("worlds_move_again")
 
 
 def _note(report: Report) -> None:
