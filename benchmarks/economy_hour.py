@@ -35,6 +35,7 @@ from worldtick.runtime.worker import Worker, tame_collector
 from worldtick.sealing.rings import rings_of
 from worldtick.store.db import Pool, open_pool
 from worldtick.ticker.orders import Order
+from worldtick.ticker.publishing import BATCH_BYTES
 from worldtick.ticker.seals import Progress, seal_pass
 from worldtick.ticker.serve import until_signal
 
@@ -74,14 +75,16 @@ def _hours(place: Place, pool: Pool, prefix: str, reader: Reader, worlds: int, h
         plan = Plan(name, scenario, {"economy": section}, FIRST, seed=number, daily=False)
         create_world(pool, plan, CATALOGUE)
     seconds = []
-    producer = Producer({"bootstrap.servers": place.kafka, "partitioner": "murmur2_random", "linger.ms": 5})
+    settings = {"bootstrap.servers": place.kafka, "partitioner": "murmur2_random", "linger.ms": 5}
+    producer = Producer({**settings, "batch.size": BATCH_BYTES})
     for hour in range(1, hours + 1):
         rung = _sealed(pool, hour, prefix)
         began = time.perf_counter()
         for topic, key, value, headers in rung:
             producer.produce(prefix + topic, value, key, headers=headers)
             producer.poll(0)
-        producer.flush(START_S_MAX)
+        if producer.flush(START_S_MAX):
+            raise TimeoutError("the rings of an hour were not taken")
         ended = reader.read_to(worlds * hour * EVENTS_A_TICK, START_S_MAX, lambda: None)
         seconds.append(ended - began)
     return seconds

@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import ValidationError
 
-from worldtick.contracts.codec import AVRO_MARKS, decode, from_avro, json_fault, readable
+from worldtick.contracts.codec import AVRO_MARKS, VALUE_BYTES_MAX, decode, from_avro, json_fault, readable
 from worldtick.contracts.envelope import INT64_MAX
 from worldtick.contracts.errors import Unreadable
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.ticks import PastedTick
 
 _KINDS: dict[str, Literal["step", "hourly", "daily"]] = {"step": "step", "hourly": "hourly", "daily": "daily"}
+BRACE = ord("{")
 _Ordinal = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
 _Text = Annotated[str, msgspec.Meta(max_length=255)]
 
@@ -57,14 +58,13 @@ def decode_ring(value: bytes | None, registry: SchemaRegistry | None = None) -> 
     Raises Unsealed for a readable record without world, seq or kind_seq; else Unreadable, with codec.decode's reasons
     or wrong_schema; Unavailable if the schema registry is away.
     """
-    value = readable(value)
-    if value.startswith(AVRO_MARKS):
-        data = _from_avro(value, registry)
-    else:
+    if value and value[0] == BRACE and len(value) <= VALUE_BYTES_MAX:
         try:
             return _sealed.decode(value).data  # nearly all there is
         except (msgspec.DecodeError, ValueError, RecursionError):
-            data = _from_json(value)  # says what it is instead
+            value = readable(value)  # what it is instead is said below
+    value = readable(value)
+    data = _from_avro(value, registry) if value.startswith(AVRO_MARKS) else _from_json(value)
     if data.world is None or data.seq is None or data.kind_seq is None:
         raise Unsealed("unsealed", "the tick has no world, seq and kind_seq: it was pasted, not sealed")
     kind = _KINDS.get(data.tick_type or "")
