@@ -235,6 +235,11 @@ class Fleet:
             seconds_max,
         )
 
+    def delete_records(self, topic: str = "world.tick") -> int:
+        """Delete all that a topic holds, as retention does; how many offsets are gone."""
+        argv = [sys.executable, "-m", "tests.chaos.deleting", self.bootstrap, self.prefix + topic]
+        return int(subprocess.run(argv, cwd=HOUSE, stdout=subprocess.PIPE, check=True, timeout=60).stdout)
+
     def check(self, dead: Dead = (), accounts: bool = True, repeats: bool = False) -> Checked:
         """Prove it all; see checker.check."""
         return check(self.database_url, self.bootstrap, self.prefix, dead, accounts, repeats)

@@ -107,6 +107,27 @@ def test_sigterm_while_kafka_hangs_ends_in_time(doomed: Fleet, servers: Stack) -
     assert doomed.check().steps == 6 * 30
 
 
+def test_what_was_committed_and_not_published_is_published_out_of_a_hole(doomed: Fleet, servers: Stack) -> None:
+    """Killed between its SQL and its Kafka commit; then the record that it worked under is deleted."""
+    doomed.make_world("w0", Section(pause_ms=1_500.0), daily=False)
+    worker = doomed.start()
+    worker.await_line("partitions_moved")
+    doomed.seal(1)
+    worker.await_line("step_pauses")
+    servers.broker.pause()
+    doomed.until(lambda: doomed.done() == 1)
+    worker.kill()
+    servers.broker.resume()
+    assert doomed.delete_records() >= 1
+    heir = doomed.start()
+    doomed.await_published()
+    assert doomed.check(accounts=False).events == 2
+    doomed.seal(1)
+    doomed.await_done()
+    assert heir.terminate() == 0
+    assert doomed.check(accounts=False).steps == 2
+
+
 @pytest.mark.kafka
 @pytest.mark.postgres
 def test_a_locked_table_costs_five_seconds_a_try(fleet: Fleet) -> None:

@@ -7,39 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from tests.chaos.checker import check_lagging_facts
 from tests.chaos.counting import Section
 from tests.chaos.fleet import Fleet
-from worldtick.local.stack import Stack
 
-pytestmark = [pytest.mark.chaos]
+pytestmark = [pytest.mark.chaos, pytest.mark.kafka, pytest.mark.postgres]
 
 HEAVY = Section(state_bytes=100_000)  # a snapshot every seventh tick
 DRAIN_S_MAX = 30.0
 TAKEOVER_S_MAX = 5.0
 
 
-def delete_records(fleet: Fleet, topic: str = "world.tick") -> int:
-    """Delete all that a topic holds, as retention does; how many offsets are gone."""
-    name, asked = fleet.prefix + topic, {}
-    consumer = Consumer({"bootstrap.servers": fleet.bootstrap, "group.id": "deleting"})
-    try:
-        for number in consumer.list_topics(name, timeout=10).topics[name].partitions:
-            place = TopicPartition(name, number)
-            place.offset = consumer.get_watermark_offsets(place, timeout=10)[1]
-            asked[number] = place
-    finally:
-        consumer.close()
-    admin = AdminClient({"bootstrap.servers": fleet.bootstrap})
-    for answer in admin.delete_records(list(asked.values())).values():
-        answer.result(10)
-    return sum(place.offset for place in asked.values())
-
-
-@pytest.mark.kafka
-@pytest.mark.postgres
 def test_sigterm_under_load_drains_and_another_takes_over(fleet: Fleet) -> None:
     fleet.make_worlds(6, Section(pause_ms=2.0, state_bytes=50_000), daily=False)
     leaving, staying = fleet.start(), fleet.start()
@@ -65,19 +44,17 @@ def test_sigterm_under_load_drains_and_another_takes_over(fleet: Fleet) -> None:
     assert fleet.check().steps == 600
 
 
-@pytest.mark.kafka
-@pytest.mark.postgres
 def test_what_retention_deleted_is_applied_all_the_same(fleet: Fleet) -> None:
     """48 hours are rung and deleted before any worker starts, and again in its absence: nothing is skipped."""
     fleet.make_worlds(3)
     fleet.seal(48)
-    assert delete_records(fleet) >= 150
+    assert fleet.delete_records() >= 150
     fleet.seal(1)
     first = fleet.start()
     fleet.await_done()
     assert first.terminate() == 0
     fleet.seal(48)
-    delete_records(fleet)
+    fleet.delete_records()
     second = fleet.start()
     second.await_line("partitions_moved")
     fleet.seal(1)
@@ -86,8 +63,6 @@ def test_what_retention_deleted_is_applied_all_the_same(fleet: Fleet) -> None:
     assert fleet.check(accounts=False).steps == 3 * (98 + 4)
 
 
-@pytest.mark.kafka
-@pytest.mark.postgres
 def test_offsets_that_were_reset_lose_and_change_nothing(fleet: Fleet) -> None:
     """What may come of it is the same event again, under the same id and with the same bytes."""
     fleet.make_worlds(3)
@@ -106,29 +81,6 @@ def test_offsets_that_were_reset_lose_and_change_nothing(fleet: Fleet) -> None:
     assert fleet.check(accounts=False, repeats=True).steps == 3 * 36
 
 
-def test_what_was_committed_and_not_published_is_published_out_of_a_hole(doomed: Fleet, servers: Stack) -> None:
-    """Killed between its SQL and its Kafka commit; then the record that it worked under is deleted."""
-    doomed.make_world("w0", Section(pause_ms=1_500.0), daily=False)
-    worker = doomed.start()
-    worker.await_line("partitions_moved")
-    doomed.seal(1)
-    worker.await_line("step_pauses")
-    servers.broker.pause()
-    doomed.until(lambda: doomed.done() == 1)
-    worker.kill()
-    servers.broker.resume()
-    assert delete_records(doomed) >= 1
-    heir = doomed.start()
-    doomed.await_published()
-    assert doomed.check(accounts=False).events == 2
-    doomed.seal(1)
-    doomed.await_done()
-    assert heir.terminate() == 0
-    assert doomed.check(accounts=False).steps == 2
-
-
-@pytest.mark.kafka
-@pytest.mark.postgres
 def test_a_changed_step_starts_only_where_a_snapshot_is(fleet: Fleet) -> None:
     fleet.make_worlds(2, HEAVY, daily=False)
     old = fleet.start()
@@ -155,8 +107,6 @@ def test_a_changed_step_starts_only_where_a_snapshot_is(fleet: Fleet) -> None:
     assert set(fleet.query("select step_version from ledger where version > 16")) == {(2,)}
 
 
-@pytest.mark.kafka
-@pytest.mark.postgres
 def test_a_corrupted_snapshot_stops_its_slice_alone(fleet: Fleet) -> None:
     fleet.make_worlds(10, daily=False)
     worker = fleet.start()
@@ -177,8 +127,6 @@ def test_a_corrupted_snapshot_stops_its_slice_alone(fleet: Fleet) -> None:
     assert fleet.check().steps == 9 * 10 + 5
 
 
-@pytest.mark.kafka
-@pytest.mark.postgres
 def test_effects_and_facts_cross_once_though_workers_die(fleet: Fleet) -> None:
     """Two services, facts that lag one tick: what tally says enters echo by the very next tick, once."""
     section = Section(slices=2, effects=True, pause_ms=1.0)
@@ -201,8 +149,6 @@ def test_effects_and_facts_cross_once_though_workers_die(fleet: Fleet) -> None:
     assert check_lagging_facts(fleet.database_url) == 3 * 40
 
 
-@pytest.mark.kafka
-@pytest.mark.postgres
 def test_a_backlog_is_committed_in_batches_over_few_connections(fleet: Fleet) -> None:
     """10,000 ticks: commits far fewer than ticks, connections no more than a worker has."""
     fleet.make_worlds(20, daily=False)
