@@ -12,6 +12,7 @@ from tests.integration.conftest import RunWorker
 from tests.small_worlds import COUNT, MARKET, T0, make_world, read_topic
 from tests.waiting import until
 from worldtick.clock.worldtime import HOUR_US, WallTime
+from worldtick.runtime.metrics import REGISTRY
 from worldtick.runtime.worker import Place
 from worldtick.store.db import Pool, transaction
 from worldtick.store.worlds import slice_positions
@@ -49,6 +50,7 @@ def test_ticks_become_events_once_and_in_order(
     _tick(pool, publisher, 24, CATALOGUE)
     with run_worker(COUNT), run_worker(MARKET):
         until(lambda: set(_versions(pool, keys)) == {24})
+        until(lambda: REGISTRY.get_sample_value("worldtick_worker_slices", {"service": "count"}) == 10)
         _tick(pool, publisher, 48, CATALOGUE)
         until(lambda: set(_versions(pool, keys)) == {48})
     events = _events(place)

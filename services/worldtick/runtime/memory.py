@@ -54,6 +54,7 @@ class Memory:
         self._bytes_max = bytes_max
         self._worlds: OrderedDict[str, list[Held]] = OrderedDict()
         self._bytes = 0
+        self.slices = 0  # held now
         self._sections: dict[str, Any] = {}
         self._told: dict[int, str] = {}
         self.notes: list[Note] = []  # of slices that cannot go on; the protocol takes them
@@ -70,10 +71,12 @@ class Memory:
         """Drop some worlds, or all."""
         if worlds is None:
             self._worlds.clear()
-            self._bytes = 0
+            self._bytes = self.slices = 0
             return
         for world in worlds:
-            self._bytes -= sum(held.size_bytes for held in self._worlds.pop(world, ()))
+            gone = self._worlds.pop(world, [])
+            self._bytes -= sum(held.size_bytes for held in gone)
+            self.slices -= len(gone)
 
     def shrink(self, keep: Collection[str]) -> None:
         """Forget worlds without a slice, and those longest unused beyond the bound; of `keep` none that has slices."""
@@ -98,6 +101,7 @@ class Memory:
             held = yield from self._build(row, ticks, outcomes, digests)
             self._worlds[row.world].append(held)
             self._bytes += held.size_bytes
+            self.slices += 1
 
     def _touch(self, world: str) -> bool:
         if world not in self._worlds:

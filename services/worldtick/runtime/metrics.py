@@ -1,6 +1,9 @@
 """Metrics of a process, by their one list: every name, label and meaning that a worker, ticker or control exports.
 Lives here: the metric objects and their registry. Not here: what the observer counts (observer), serving (vitals).
 
+What the tick table and the topics tell for all processes at once is the observer's: events and their bytes, ticks in
+flight, operations carried.
+
 Labels are bounded: services, kinds of ticks, event types that we declare, fates. None holds a world, slice or id."""
 
 from typing import Final
@@ -34,7 +37,7 @@ def _histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str
 
 # A worker, per service.
 STEPS = _counter("worker_ticks_total", "Ticks that slices finished; outcome: applied, dead", "service", "outcome")
-RECORDS = _counter("worker_records_total", "Records read; fate: rang, duplicate, passed, dead", "service", "fate")
+RECORDS = _counter("worker_records_total", "Records read; fate: rang, duplicate, passed", "service", "fate")
 STEP_SECONDS = _histogram(
     "worker_step_seconds", "Step of one slice in one tick, its share of a batch", _STEP_S, "service"
 )
@@ -42,11 +45,7 @@ SQL_SECONDS = _histogram("worker_sql_seconds", "One SQL transaction of a batch",
 KAFKA_SECONDS = _histogram("worker_kafka_seconds", "One Kafka transaction of a batch", _CALL_S, "service")
 BATCH_RECORDS = _histogram("worker_batch_records", "Records in one batch", _SIZES, "service")
 BATCH_TICKS = _histogram("worker_batch_ticks", "Ticks stepped in one batch, all slices", _SIZES, "service")
-EVENTS = _counter("worker_events_total", "Events published, by type", "service", "type")
-EVENT_BYTES = _histogram("worker_event_bytes", "Bytes of one event's value", BYTES, "service")
-CARRIED = _gauge("worker_carried_operations", "Operations left for later ticks in slices held here", "service")
 SNAPSHOT_BYTES = _counter("worker_snapshot_bytes_total", "Bytes of snapshots written", "service")
-IN_FLIGHT = _gauge("worker_in_flight", "Ticks rung here and not yet committed", "service")
 SLICES = _gauge("worker_slices", "Slices whose state this process holds", "service")
 PARTITIONS = _gauge("worker_partitions", "Partitions assigned to this process", "service")
 REWINDS = _counter("worker_rewinds_total", "Batches dropped and read again; reason: a fixed word", "service", "reason")
@@ -65,7 +64,7 @@ PASTES = _counter("control_records_total", "Records of the tick topics; fate: pa
 # Any process.
 DEPENDENCY_ERRORS = _counter(
     "dependency_errors_total",
-    "Failed calls; part: kafka, database, registry; operation: a fixed word",
+    "Failed calls; part: kafka, database; operation: a fixed word",
     "part",
     "operation",
 )

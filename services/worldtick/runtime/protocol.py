@@ -64,6 +64,7 @@ class Protocol:
         writer: EventWriter,
         timer_us: Callable[[], int],
         registry: SchemaRegistry | None = None,
+        prefix: str = "",
     ) -> None:
         self.epoch = 0
         self._placed_epoch = 0  # batches are of the epoch in which we were placed: after a failure none is begun well
@@ -76,7 +77,7 @@ class Protocol:
         self._rules = rules
         self._timer_us = timer_us
         self._registry = registry
-        self._stepper = Stepper(service, writer, rules, timer_us)
+        self._stepper = Stepper(service, writer, rules, timer_us, prefix)
         self._homes: dict[str, int] = {}
         self._next: dict[int, int] = {}  # partition -> the offset at which the next batch's range begins
         self._accounts: dict[int, Account] = {}

@@ -37,12 +37,14 @@ class Failure(NamedTuple):
 class Speech:
     """Turns the steps of one service into stored outputs."""
 
-    def __init__(self, service: Service[Any], writer: EventWriter, message_bytes_max: int) -> None:
+    def __init__(self, service: Service[Any], writer: EventWriter, message_bytes_max: int, prefix: str = "") -> None:
         self._service = service
         self._source = f"simulation.{service.name}"
         self._writer = writer
         self._bytes_max = message_bytes_max
-        self._letters = dead_letter_topic(TICK_TOPIC_OF_STREAM[service.stream])
+        topic = TICK_TOPIC_OF_STREAM[service.stream]
+        self._tick_topic = prefix + topic  # a letter names the whole one; outputs are published under the prefix
+        self._letters = dead_letter_topic(topic)
 
     def applied(self, slice_no: int, tick: SealedTick, step: Step[Any], digest: bytes) -> bytes:
         """The outputs of a step. Raises OversizedEvent; KeyError or ValueError for an event that fits no schema."""
@@ -72,8 +74,7 @@ class Speech:
         )
         name = event_id(tick.tick_id, self._service.name, slice_no, 0)
         value = self._writer.event(name, _FAILED, slot, self._source, data)
-        topic = TICK_TOPIC_OF_STREAM[self._service.stream]
-        letter = DeadLetter("step_failed", failure.error, topic, *origin, -1, None, None, [])
+        letter = DeadLetter("step_failed", failure.error, self._tick_topic, *origin, -1, None, None, [])
         messages = [Message(self._letters, name, _FAILED, value, letter.wire_headers())]
         done = self._completed(slice_no, tick, slot, "dead", digest, Step(None), 0)
         messages.append(self._message(done, 1, slice_no, tick, slot, None))

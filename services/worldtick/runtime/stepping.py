@@ -48,11 +48,13 @@ class Done(NamedTuple):
 class Stepper:
     """Steps the slices of one service."""
 
-    def __init__(self, service: Service[Any], writer: EventWriter, rules: Rules, timer_us: Callable[[], int]) -> None:
+    def __init__(
+        self, service: Service[Any], writer: EventWriter, rules: Rules, timer_us: Callable[[], int], prefix: str = ""
+    ) -> None:
         self._service = service
         self._rules = rules
         self._timer_us = timer_us
-        self._speech = Speech(service, writer, rules.message_bytes_max)
+        self._speech = Speech(service, writer, rules.message_bytes_max, prefix)
         self._order_base = (zlib.crc32(service.name.encode()) & 0xFFFFFF) << (_SLICE_BITS + _ORDINAL_BITS)
 
     def round(self, tasks: Sequence[Planned]) -> list[Done | Failure]:

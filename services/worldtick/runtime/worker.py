@@ -154,6 +154,7 @@ class Worker:
             place.writer,
             lambda: time.perf_counter_ns() // 1_000,
             place.registry,
+            place.prefix,
         )
         self._pipeline = Pipeline(self._commit, self._publish, self._protocol.fail)
         self._feed = Feed(place.kafka, self._group, self._topic, place.session_timeout_ms)
@@ -293,6 +294,8 @@ class Worker:
         well = bool(drive(self._protocol.commit(batch), self._commit_sql.perform))
         if well:
             metrics.SQL_SECONDS.labels(self._service.name).observe(time.perf_counter() - began)
+            if batch.writes.ledger:
+                self._vitals.mark("last_tick")
             self._tell(batch)
         return well
 
@@ -320,6 +323,7 @@ class Worker:
 
     def _keep(self, now: float) -> None:
         """What has to be done from time to time while nothing else happens."""
+        metrics.SLICES.labels(self._service.name).set(self._protocol.memory.slices)
         if self._pipeline.idle:
             self._note_published(now)
         if now - self._seen_at >= SEEN_S:
@@ -350,7 +354,6 @@ class Worker:
         metrics.BATCH_TICKS.labels(service).observe(len(rows))
         if rows:
             metrics.STEP_SECONDS.labels(service).observe(sum(row.step_us for row in rows) / len(rows) / 1e6)
-        metrics.CARRIED.labels(service).set(sum(row.carried for row in batch.writes.raises))
         metrics.SNAPSHOT_BYTES.labels(service).inc(sum(len(row.snapshot or b"") for row in batch.writes.raises))
 
     def _note_failure(self, failed: Exception, failures: int) -> None:
@@ -359,8 +362,8 @@ class Worker:
             part = "group"
         else:
             self._vitals.part(part, False, str(failed))
+            metrics.DEPENDENCY_ERRORS.labels(part, "worker").inc()
         metrics.REWINDS.labels(self._service.name, part).inc()
-        metrics.DEPENDENCY_ERRORS.labels(part, "worker").inc()
         again_in_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
         log.warning(
             "worker_rewinds", extra={"service": self._service.name, "error": str(failed), "again_in_s": again_in_s}

@@ -122,7 +122,9 @@ def test_of_a_dead_step_only_the_directives_come_again(
     with run_worker(_fragile()):
         until(lambda: len(read_topic(kafka, f"{topics}world.tick.dlq")) == 2)  # one of each slice
     rows = worldtick("dlq", "list", "world.tick", "--world", "w", "--json").rows
-    assert [row["dead"]["reason"] for row in rows] == ["step_failed"] * 2
+    assert [(row["dead"]["reason"], row["dead"]["topic"]) for row in rows] == [
+        ("step_failed", f"{topics}world.tick")
+    ] * 2
     done = worldtick("dlq", "replay", "world.tick", rows[0]["partition"], rows[0]["offset"], "--json")
     assert (done.code, done.row["seq"], len(done.row["directive_ids"])) == (0, 1, 2)
     for row in rows:  # the other slice's letter is about the same directives

@@ -138,9 +138,3 @@ def test_a_client_that_says_nothing_holds_nobody_up(vitals: Vitals) -> None:
     with socket.create_connection((HOST, port)):
         assert _health(port)[0] == 200
         vitals.close()
-
-
-def test_event_labels_are_bounded() -> None:
-    assert metrics.event_label("simulation.event.market_cleared") == "market_cleared"
-    assert metrics.event_label("market_cleared") == "market_cleared"
-    assert metrics.event_label("simulation.event.whatever_7f3a") == metrics.OTHER
