@@ -7,12 +7,15 @@ from datetime import datetime
 
 from worldtick.store.db import Connection
 
-_SEALING = """
-select w.world_key, w.world_id, w.status, w.seed, w.services, w.budgets, c.epoch_s, c.driver, c.paused,
-       c.hourly, c.daily, c.period_us, c.last_firing_us, c.catch_up, c.catch_up_max, c.facts, c.lag_ticks,
-       c.now_us, c.daily_us, c.seq, c.hourly_seq, c.daily_seq
-  from clock c join world w using (world_key)
+_STANDS = """
+select c.epoch_s, c.driver, c.paused, c.hourly, c.daily, c.period_us, c.last_firing_us, c.catch_up, c.catch_up_max,
+       c.facts, c.lag_ticks, c.now_us, c.daily_us, c.seq, c.hourly_seq, c.daily_seq,
 """
+_SEALING = (
+    _STANDS
+    + "w.world_key, w.world_id, w.status, w.seed, w.services, w.budgets from clock c join world w using (world_key)"
+)
+_VIEWS = _STANDS + "c.published_seq, c.rung_at, c.world_key from clock c where c.world_key = any(%s)"
 _FIND = _SEALING + " where w.status = 'active' and c.driver = 'scheduled' and not c.paused"
 _FIND_ALL = _FIND + " and c.world_key > %(after)s order by c.world_key limit %(limit)s"
 _FIND_SOME = _FIND + " and c.world_key = any(%(keys)s) and c.world_key > %(after)s order by c.world_key limit %(limit)s"
@@ -20,15 +23,9 @@ _LOCK = _SEALING + " where c.world_key = any(%s) order by c.world_key for update
 
 
 @dataclass(slots=True)
-class Clock:
-    """One world as whoever seals it needs it. World times in us since the epoch, firings in Unix us."""
+class Stands:
+    """Where a clock stands and what drives it. World times in us since the epoch, firings in Unix us."""
 
-    world_key: int
-    world: str
-    status: str
-    seed: int
-    services: list[str]
-    budgets: dict[str, dict[str, int]]
     epoch_s: int
     driver: str
     paused: bool
@@ -45,6 +42,26 @@ class Clock:
     seq: int
     hourly_seq: int
     daily_seq: int
+
+
+@dataclass(slots=True)
+class Clock(Stands):
+    """One world as whoever seals it needs it."""
+
+    world_key: int
+    world: str
+    status: str
+    seed: int
+    services: list[str]
+    budgets: dict[str, dict[str, int]]
+
+
+@dataclass(slots=True)
+class ClockView(Stands):
+    """What people see of a clock."""
+
+    published_seq: int
+    rung_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +78,6 @@ class NewClock:
     catch_up_max: int
     facts: str
     lag_ticks: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClockView:
-    """What people see of a clock."""
-
-    epoch_s: int
-    driver: str
-    paused: bool
-    hourly: bool
-    daily: bool
-    period_us: int
-    last_firing_us: int
-    catch_up: str
-    catch_up_max: int
-    facts: str
-    lag_ticks: int
-    now_us: int
-    daily_us: int
-    seq: int
-    hourly_seq: int
-    daily_seq: int
-    published_seq: int
-    rung_at: datetime | None
 
 
 def insert_clock(conn: Connection, world_key: int, new: NewClock) -> None:
@@ -115,13 +108,8 @@ def find_view(conn: Connection, world_key: int) -> ClockView | None:
 
 def find_views(conn: Connection, keys: Sequence[int]) -> dict[int, ClockView]:
     """Clocks by their worlds' keys, unlocked, for display."""
-    rows = conn.execute(
-        "select world_key, epoch_s, driver, paused, hourly, daily, period_us, last_firing_us, catch_up, catch_up_max,"
-        " facts, lag_ticks, now_us, daily_us, seq, hourly_seq, daily_seq, published_seq, rung_at from clock"
-        " where world_key = any(%s)",
-        (list(keys),),
-    ).fetchall()
-    return {row[0]: ClockView(*row[1:]) for row in rows}
+    rows = conn.execute(_VIEWS, (list(keys),)).fetchall()
+    return {row[-1]: ClockView(*row[:-1]) for row in rows}
 
 
 def find_driven(conn: Connection, keys: Sequence[int] | None, after: int, limit: int) -> list[Clock]:
