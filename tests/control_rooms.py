@@ -3,7 +3,6 @@ Lives here: what tests of pastes and poison share. Not here: fixtures (conftest)
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from tests.small_worlds import CATALOGUE, TICK_TOPICS, read_topic
+from tests.waiting import running
 from worldtick.cli.settings import load
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.desk import Desk, Rules
@@ -33,15 +33,8 @@ def running_control(
     """A control room that works as long as the block runs."""
     member = link({"bootstrap.servers": kafka}, prefix, TICK_TOPICS)
     room = Room(member, Desk(pool, catalogue, Rules(prefix=prefix, **rules)), pool, EventWriter())
-    stop = threading.Event()
-    thread = threading.Thread(target=room.run_until, args=(stop,))
-    thread.start()
-    try:
+    with running(room.run_until):
         yield room
-    finally:
-        stop.set()
-        thread.join(30)
-        assert not thread.is_alive(), "control did not stop within 30 s"
 
 
 def paste(kafka: str, topic: str, *values: Any, **settings: Any) -> None:

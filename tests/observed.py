@@ -1,8 +1,6 @@
 """A whole small installation for tests: topics, a ticker's run, workers and observers in threads.
 Lives here: what tests of the observer and of status share. Not here: servers (conftest), worlds (small_worlds)."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +9,7 @@ from typing import Any
 from confluent_kafka.admin import AdminClient
 
 from tests.small_worlds import CATALOGUE, T0
+from tests.waiting import running
 from worldtick.clock.worldtime import HOUR_US, WallTime
 from worldtick.contracts.topics import topic_specs
 from worldtick.contracts.wire import EventWriter
@@ -22,8 +21,6 @@ from worldtick.store.db import Pool, transaction
 from worldtick.ticker.orders import Order
 from worldtick.ticker.publishing import Publisher
 from worldtick.ticker.run import run_ticker
-
-WAIT_S = 40.0
 
 
 def all_topics(bootstrap: str, prefix: str) -> None:
@@ -50,37 +47,6 @@ def worker(service: Service[Any], bootstrap: str, database_url: str, prefix: str
     place = Place({"bootstrap.servers": bootstrap}, database_url, prefix)
     with running(Worker(service, place, vitals).run_until):
         yield vitals
-
-
-@contextmanager
-def running(target: Callable[[threading.Event], None]) -> Iterator[None]:
-    stop = threading.Event()
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            target(stop)
-        except BaseException as error:  # noqa: BLE001 - raised again in the test's thread
-            raised.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(WAIT_S)
-        assert not thread.is_alive()
-    if raised:
-        raise raised[0]
-
-
-def eventually(holds: Callable[[], bool], what: str, within_s: float = WAIT_S) -> None:
-    """Wait until it holds, or fail."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        time.sleep(0.05)
 
 
 def finished(pool: Pool, service: str) -> Callable[[], bool]:

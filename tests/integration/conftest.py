@@ -1,7 +1,6 @@
 """What tests of workers share: a pool, a publisher, workers in threads, waiting for slices.
 Lives here: fixtures on real servers. Not here: worlds and services (tests/small_worlds)."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.small_worlds import make_topics
+from tests.waiting import running
 from worldtick.contracts.wire import EventWriter
 from worldtick.runtime.rules import Rules
 from worldtick.runtime.service import Service
@@ -50,14 +50,8 @@ def run_worker(place: Place) -> RunWorker:
     @contextmanager
     def run(service: Service[Any], **rules: Any) -> Iterator[Worker]:
         at = Place(place.kafka, place.database_url, place.prefix, rules=Rules(**rules), session_timeout_ms=2_000)
-        worker, stop = Worker(service, at, Vitals("test")), threading.Event()
-        thread = threading.Thread(target=worker.run_until, args=(stop,))
-        thread.start()
-        try:
+        worker = Worker(service, at, Vitals("test"))
+        with running(worker.run_until):
             yield worker
-        finally:
-            stop.set()
-            thread.join(30)
-            assert not thread.is_alive(), "the worker does not end"
 
     return run

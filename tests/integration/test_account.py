@@ -3,7 +3,6 @@ Lives here: records and ticks counted against what was sent; a day of the econom
 Not here: the observer's own delivery (test_observer)."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Producer
@@ -11,28 +10,21 @@ from confluent_kafka.admin import AdminClient
 
 from tests.control_rooms import running_control
 from tests.integration.test_observer import observing, scrape
-from tests.observed import all_topics, eventually, finished, tick_hours, worker
+from tests.observed import all_topics, finished, tick_hours, worker
 from tests.small_worlds import MARKET, make_world, read_topic
+from tests.waiting import until
 from worldtick.cli.catalogue import catalogue
 from worldtick.control.creation import create_world
 from worldtick.control.scenario import load_scenario
 from worldtick.observer.groups import read_groups, summed
 from worldtick.observer.overview import look
 from worldtick.observer.statistics import Statistics, statistics_of, together
-from worldtick.store.db import Pool, open_pool, transaction
+from worldtick.store.db import Pool, transaction
 from worldtick.store.worlds import find_world
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 
 HOURLY = "world.tick.hourly"
-
-
-@pytest.fixture
-def pool(postgres_url: str) -> Iterator[Pool]:
-    """A pool on the test's own database."""
-    pool = open_pool(postgres_url, 8, "test-account")
-    yield pool
-    pool.close()
 
 
 def _account(kafka: str, prefix: str, group: str) -> dict[str, int]:
@@ -77,7 +69,7 @@ def test_a_thousand_ticks_ten_broken_fifty_doubled(
         )  # fmt: skip
 
     with worker(MARKET, kafka, postgres_url, topic_prefix), running_control(kafka, topic_prefix, pool):
-        eventually(done, "all is read and done")
+        until(done, what="all is read and done")
     assert moments > 1
     market = _account(kafka, topic_prefix, "worldtick.market")
     assert (market["rang"], market["duplicate"], market["passed"]) == (1_000, 50, 10)
@@ -102,9 +94,9 @@ def test_a_day_of_the_economy_in_figures(pool: Pool, kafka: str, topic_prefix: s
     ):
         for hours in range(1, 25):  # facts lag: an hour at a time
             tick_hours(pool, kafka, topic_prefix, hours, services)
-            eventually(finished(pool, "economy"), "the hour is done")
+            until(finished(pool, "economy"), what="the hour is done")
         told = lambda: scrape(ports[0]).get(("events_total", "market_cleared")) == 48  # noqa: E731
-        eventually(told, "all clearings are counted")
+        until(told, what="all clearings are counted")
         series = scrape(ports[0])
         with transaction(pool) as conn:
             world = find_world(conn, "tiny")

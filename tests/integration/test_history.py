@@ -1,31 +1,23 @@
 """Verify and diff on real histories: replays agree, a changed past is found at its first tick, pruning is survived.
 Lives here: replays over stored rows. Not here: walking values (tests/unit/observer), verbs (tests/integration/cli)."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.observed import all_topics, eventually, finished, tick_hours, worker
+from tests.observed import all_topics, finished, tick_hours, worker
 from tests.small_worlds import CATALOGUE, COUNT, MARKET, make_world
+from tests.waiting import until
 from worldtick.contracts.errors import Refused
 from worldtick.observer.differing import compare
 from worldtick.observer.verifying import SliceVerdict, verify_world
-from worldtick.store.db import Pool, open_pool, transaction
+from worldtick.store.db import Pool, transaction
 from worldtick.store.directives import queue_directive
 from worldtick.store.retention import Policy, prune
 from worldtick.store.worlds import World, find_world
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
-
-
-@pytest.fixture
-def pool(postgres_url: str) -> Iterator[Pool]:
-    """A pool on the test's own database."""
-    pool = open_pool(postgres_url, 4, "test-history")
-    yield pool
-    pool.close()
 
 
 @pytest.fixture
@@ -36,8 +28,8 @@ def lived(pool: Pool, kafka: str, topic_prefix: str, postgres_url: str) -> Any:
     def live(hours: int) -> None:
         with worker(COUNT, kafka, postgres_url, topic_prefix), worker(MARKET, kafka, postgres_url, topic_prefix):
             tick_hours(pool, kafka, topic_prefix, hours)
-            eventually(finished(pool, "count"), "count is done")
-            eventually(finished(pool, "market"), "market is done")
+            until(finished(pool, "count"), what="count is done")
+            until(finished(pool, "market"), what="market is done")
 
     return live
 

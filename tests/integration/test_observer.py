@@ -2,7 +2,7 @@
 Lives here: topics and ledger to tallies and /metrics. Not here: status and lists (tests/integration/cli)."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http.client import HTTPConnection
 from typing import Any
 
@@ -10,9 +10,10 @@ import pytest
 from confluent_kafka import Producer
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.observed import all_topics, eventually, finished, running, tick_hours, worker
+from tests.observed import all_topics, finished, tick_hours, worker
 from tests.small_worlds import COUNT, MARKET, make_world, read_topic
 from tests.unit.contracts.samples import DATA
+from tests.waiting import running, until
 from worldtick.contracts.wire import EventWriter
 from worldtick.observer.counting import TOPICS
 from worldtick.observer.link import Link
@@ -21,19 +22,11 @@ from worldtick.observer.service import run_observer
 from worldtick.runtime.errors import Fenced
 from worldtick.runtime.vitals import Vitals
 from worldtick.store.accounts import read_tallies
-from worldtick.store.db import Pool, open_pool, transaction
+from worldtick.store.db import Pool, transaction
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 
 EVENTS = "simulation.event"
-
-
-@pytest.fixture
-def pool(postgres_url: str) -> Iterator[Pool]:
-    """A pool on the test's own database."""
-    pool = open_pool(postgres_url, 6, "test-observer")
-    yield pool
-    pool.close()
 
 
 @pytest.fixture
@@ -76,10 +69,10 @@ def cleared(price: int = 10) -> bytes:
 def test_a_restart_loses_and_doubles_nothing(pool: Pool, kafka: str, topics: str) -> None:
     _produce(kafka, topics + EVENTS, cleared(), b"{broken", cleared())
     with running(_room(kafka, topics, pool).run_until):
-        eventually(_reads(pool, {"read/" + EVENTS: 2, "dead/" + EVENTS: 1}), "three records are counted")
+        until(_reads(pool, {"read/" + EVENTS: 2, "dead/" + EVENTS: 1}), what="three records are counted")
     _produce(kafka, topics + EVENTS, cleared(), None)
     with running(_room(kafka, topics, pool).run_until):
-        eventually(_reads(pool, {"read/" + EVENTS: 3, "dead/" + EVENTS: 2}), "two more are counted")
+        until(_reads(pool, {"read/" + EVENTS: 3, "dead/" + EVENTS: 2}), what="two more are counted")
     assert _tallies(pool, "events") == {"market_cleared": 3}
     letters = read_topic(kafka, topics + EVENTS + ".dlq")
     assert [letter.value() for letter in letters] == [b"{broken", None]
@@ -102,7 +95,7 @@ def test_a_crash_between_the_two_commits(pool: Pool, kafka: str, topics: str, mo
         assert crashed.wait(40)
     assert _tallies(pool, "records") == {}
     with running(_room(kafka, topics, pool).run_until):
-        eventually(_reads(pool, {"read/" + EVENTS: 1, "dead/" + EVENTS: 1}), "both are counted")
+        until(_reads(pool, {"read/" + EVENTS: 1, "dead/" + EVENTS: 1}), what="both are counted")
     assert len(read_topic(kafka, topics + EVENTS + ".dlq")) == 1
 
 
@@ -112,7 +105,7 @@ def test_two_observers_count_together(pool: Pool, kafka: str, topics: str) -> No
         with running(_room(kafka, topics, pool).run_until):
             for _ in range(5):
                 _produce(kafka, topics + EVENTS, *[cleared()] * 20, b"poison")
-            eventually(_reads(pool, {"read/" + EVENTS: 300, "dead/" + EVENTS: 5}), "all are counted once")
+            until(_reads(pool, {"read/" + EVENTS: 300, "dead/" + EVENTS: 5}), what="all are counted once")
     assert len(read_topic(kafka, topics + EVENTS + ".dlq")) == 5
 
 
@@ -123,7 +116,7 @@ def test_what_is_not_ours_is_counted_and_left(pool: Pool, kafka: str, topics: st
     expected = {"read/" + EVENTS: 1.0, "dead/" + EVENTS: 1.0}
     expected |= {"unreadable/world.tick.hourly": 1.0, "pasted/world.tick.hourly": 1.0}
     with running(_room(kafka, topics, pool).run_until):
-        eventually(_reads(pool, expected), "all four are counted")
+        until(_reads(pool, expected), what="all four are counted")
     assert _tallies(pool, "events") == {"other": 1}
     assert read_topic(kafka, topics + "world.tick.hourly.dlq") == []
     (letter,) = read_topic(kafka, topics + EVENTS + ".dlq")
@@ -138,7 +131,7 @@ def test_a_huge_record_does_not_hold_it_up(pool: Pool, kafka: str, topics: str) 
         producer.produce(topics + EVENTS, value)
         assert producer.flush(10) == 0
     with running(_room(kafka, topics, pool).run_until):
-        eventually(_reads(pool, {"read/" + EVENTS: 1, "dead/" + EVENTS: 1}), "the one behind it is counted")
+        until(_reads(pool, {"read/" + EVENTS: 1, "dead/" + EVENTS: 1}), what="the one behind it is counted")
     (letter,) = read_topic(kafka, topics + EVENTS + ".dlq")
     assert letter.value() == dull
     assert dict(letter.headers())["dlq.reason"] == b"too_large"
@@ -151,7 +144,7 @@ def test_rings_beyond_the_table_are_seen(pool: Pool, kafka: str, topics: str, ca
         conn.execute("delete from tick where world_key = %s and seq > 2", (key,))
         conn.execute("update clock set seq = 2, hourly_seq = 2, published_seq = 2 where world_key = %s", (key,))
     with running(_room(kafka, topics, pool).run_until):
-        eventually(lambda: _tallies(pool, "rung_beyond") == {"w": 5}, "the lost ticks are seen")
+        until(lambda: _tallies(pool, "rung_beyond") == {"w": 5}, what="the lost ticks are seen")
     assert any(record.message == "ring_beyond_table" for record in caplog.records)
 
 
@@ -192,12 +185,13 @@ def test_series_of_a_day(pool: Pool, kafka: str, topics: str, postgres_url: str)
         tick_hours(pool, kafka, topics, 10)
         with worker(MARKET, kafka, postgres_url, topics):
             tick_hours(pool, kafka, topics, 24)
-            eventually(finished(pool, "count"), "count is done")
-            eventually(finished(pool, "market"), "market is done")
-        eventually(lambda: bool(ports), "the observer listens")
+            until(finished(pool, "count"), what="count is done")
+            until(finished(pool, "market"), what="market is done")
+        until(lambda: bool(ports), what="the observer listens")
         expected = 3 * 25 + 3 * 24
         counted = lambda: scrape(ports[0]).get(("events_total", "step_completed")) == expected  # noqa: E731
-        eventually(counted, "all steps are counted")
+        until(counted, what="all steps are counted")
+        until(lambda: ("step_seconds_count", "count") in scrape(ports[0]), what="the ledger is counted for once")
         series = scrape(ports[0])
     assert series["ticks_sealed_total", "hourly"] == 72
     assert series["ticks_sealed_total", "daily"] == 3
@@ -221,7 +215,7 @@ def test_lag_in_records_and_world_hours(pool: Pool, kafka: str, topics: str, pos
     with observing(kafka, postgres_url, topics, ports):
         with worker(MARKET, kafka, postgres_url, topics):
             tick_hours(pool, kafka, topics, 1)
-            eventually(finished(pool, "market"), "market is done")
+            until(finished(pool, "market"), what="market is done")
         tick_hours(pool, kafka, topics, 11)
         series = scrape(ports[0])
         assert series["lag_world_seconds", "market"] == 36_000
@@ -229,10 +223,10 @@ def test_lag_in_records_and_world_hours(pool: Pool, kafka: str, topics: str, pos
         assert series["worlds_behind", "market"] == 1
         assert (series["ticks_in_flight", "market"], series["ticks_balance", "market"]) == (10, 1)
         with worker(MARKET, kafka, postgres_url, topics):
-            eventually(lambda: scrape(ports[0])["lag_world_seconds", "market"] == 0, "it has caught up")
-        eventually(
+            until(lambda: scrape(ports[0])["lag_world_seconds", "market"] == 0, what="it has caught up")
+        until(
             lambda: scrape(ports[0])["group_lag_records", "worldtick.market", "world.tick.hourly"] == 0,
-            "no records left",
+            what="no records left",
         )
 
 
@@ -248,8 +242,8 @@ def test_its_sessions_are_cut_again_and_again(pool: Pool, kafka: str, topics: st
                     " where datname = current_database() and application_name = 'worldtick-observer'"
                 )
             fates = {"read/" + EVENTS: 40 * round_no, "dead/" + EVENTS: round_no}
-            eventually(_reads(pool, fates), f"round {round_no} is counted once")
-        eventually(lambda: _status(ports[0], "/health") == 200, "it is fit again")
+            until(_reads(pool, fates), what=f"round {round_no} is counted once")
+        until(lambda: _status(ports[0], "/health") == 200, what="it is fit again")
     assert len(read_topic(kafka, topics + EVENTS + ".dlq")) == 5
 
 

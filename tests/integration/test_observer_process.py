@@ -14,24 +14,17 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.integration.test_observer import cleared
-from tests.observed import all_topics, eventually
+from tests.observed import all_topics
 from tests.small_worlds import read_topic
+from tests.waiting import until
 from worldtick.store.accounts import read_tallies
-from worldtick.store.db import Pool, open_pool, transaction
+from worldtick.store.db import Pool, transaction
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 
 RECORDS = 6_000
 POISON_EVERY = 100
 EVENTS = "simulation.event"
-
-
-@pytest.fixture
-def pool(postgres_url: str) -> Iterator[Pool]:
-    """A pool on the test's own database."""
-    pool = open_pool(postgres_url, 2, "test-observer-process")
-    yield pool
-    pool.close()
 
 
 class _Observer:
@@ -92,10 +85,10 @@ def test_killed_in_the_middle(
     for _ in range(2):
         observer = start()
         before = _counted(pool, "read")
-        eventually(partial(_moved, pool, before), "it has begun")
+        until(partial(_moved, pool, before), what="it has begun")
         observer.end(signal.SIGKILL)
     observer = start()
-    eventually(lambda: _done(pool), "all is counted")
+    until(lambda: _done(pool), what="all is counted")
     assert observer.end(signal.SIGTERM) == 0
     assert (_counted(pool, "read"), _counted(pool, "dead")) == (RECORDS - dead, dead)
     letters = read_topic(kafka, f"{topic_prefix}{EVENTS}.dlq")

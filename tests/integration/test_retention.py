@@ -1,28 +1,19 @@
 """Pruning on real parts: the store stays bounded, and what recovery, accounts and idempotence need stays.
 Lives here: rows before and after. Not here: the policy itself (tests/unit/store), its verb (tests/integration/cli)."""
 
-from collections.abc import Iterator
-
 import pytest
 from psycopg import sql
 
-from tests.observed import all_topics, eventually, finished, tick_hours, worker
+from tests.observed import all_topics, finished, tick_hours, worker
 from tests.small_worlds import COUNT, MARKET, make_world
+from tests.waiting import until
 from worldtick.observer.ticks import tick_accounts
-from worldtick.store.db import Pool, open_pool, transaction
+from worldtick.store.db import Pool, transaction
 from worldtick.store.retention import Policy, held_back, prune, table_sizes
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 
 POLICY = Policy(ticks=12)
-
-
-@pytest.fixture
-def pool(postgres_url: str) -> Iterator[Pool]:
-    """A pool on the test's own database."""
-    pool = open_pool(postgres_url, 4, "test-retention")
-    yield pool
-    pool.close()
 
 
 def _count(pool: Pool, table: str) -> int:
@@ -50,8 +41,8 @@ def test_the_store_stays_bounded_and_nothing_needed_goes(
             worker(MARKET, kafka, postgres_url, topic_prefix),
         ):
             tick_hours(pool, kafka, topic_prefix, hours)
-            eventually(finished(pool, "count"), "count is done")
-            eventually(finished(pool, "market"), "market is done")
+            until(finished(pool, "count"), what="count is done")
+            until(finished(pool, "market"), what="market is done")
         before = _count(pool, "ledger")
         pruned = prune(pool, POLICY)
         assert pruned.complete
@@ -81,7 +72,7 @@ def test_what_is_not_published_or_not_done_stays(pool: Pool, kafka: str, topic_p
     for hours in (20, 40, 60):
         with worker(COUNT, kafka, postgres_url, topic_prefix):
             tick_hours(pool, kafka, topic_prefix, hours)
-            eventually(finished(pool, "count"), "count is done")
+            until(finished(pool, "count"), what="count is done")
         prune(pool, POLICY)
     assert _count(pool, "tick") == 2 * 62  # market has done nothing: it still needs them all
     kept = _count(pool, "ledger")

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.small_worlds import CATALOGUE, T0, TICK_TOPICS, history, make_world, read_topic, shape
+from tests.waiting import running, until
 from worldtick.clock.moves import BoundaryKind
 from worldtick.clock.worldtime import DAY_US, EPOCH_S, HOUR_US, SECOND_US, WallTime
 from worldtick.contracts.ids import home_partition
@@ -189,21 +190,15 @@ def test_facts_that_lag_wait_for_every_service(pool: Pool, publisher: Publisher)
 
 def test_a_one_shot_waits_while_services_finish(pool: Pool, publisher: Publisher, postgres_url: str) -> None:
     key = make_world(pool, "w", services=("count",), facts="lag")
-    stop = threading.Event()
 
-    def serve() -> None:
+    def serve(stop: threading.Event) -> None:
         with psycopg.connect(postgres_url, autocommit=True) as conn:
             while not stop.wait(0.005):
                 conn.execute("update slice s set version = c.seq from clock c where c.world_key = s.world_key")
                 conn.execute("notify worldtick_slices")
 
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
+    with running(serve):
         report = _run(pool, publisher, _order(25), wait_s=60)
-    finally:
-        stop.set()
-        thread.join()
     assert report.progress.sealed == {"w": {"hourly": 24, "daily": 1}}
     assert report.progress.left == {"w": 2}  # the bound of `each`
     assert [tick.seq for tick in history(pool, key)] == list(range(1, 26))
@@ -256,21 +251,11 @@ def test_a_broker_that_is_away_is_one_sentence_and_nothing_is_noted(pool: Pool) 
 
 def test_two_loops_make_one_history(pool: Pool, publisher: Publisher) -> None:
     key = make_world(pool, "w")
-    stop = threading.Event()
-    loops = [
-        threading.Thread(target=Loop(pool, publisher, CATALOGUE, 50_000).run_until, args=(stop,)) for _ in range(2)
-    ]
-    for loop in loops:
-        loop.start()
-    deadline = time.monotonic() + 30
-    while len(history(pool, key)) < 30 and time.monotonic() < deadline:
-        stop.wait(0.02)
-    stop.set()
-    for loop in loops:
-        loop.join(20)
+    one, other = (Loop(pool, publisher, CATALOGUE, 50_000) for _ in range(2))
+    with running(one.run_until), running(other.run_until):
+        until(lambda: len(history(pool, key)) >= 30)
     ticks = history(pool, key)
     assert [tick.seq for tick in ticks] == list(range(1, len(ticks) + 1))
-    assert len(ticks) >= 30
     hours = [tick.to_us // HOUR_US for tick in ticks if tick.kind == "hourly"]
     assert hours == list(range(1, len(hours) + 1))
 

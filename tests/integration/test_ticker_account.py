@@ -1,8 +1,6 @@
 """The durable account of tickers: one-shots count although they exit before a scrape, failed ones too.
 Lives here: from runs to tallies. Not here: what a run does (test_ticker)."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.observed import all_topics
@@ -11,7 +9,7 @@ from worldtick.clock.worldtime import HOUR_US, WallTime
 from worldtick.contracts.wire import EventWriter
 from worldtick.observer.exposition import tally_series
 from worldtick.store.accounts import read_tallies
-from worldtick.store.db import Pool, open_pool, transaction
+from worldtick.store.db import Pool, transaction
 from worldtick.store.errors import DatabaseBusy
 from worldtick.ticker.account import note_failure, note_run
 from worldtick.ticker.orders import Order
@@ -19,14 +17,6 @@ from worldtick.ticker.publishing import Publisher
 from worldtick.ticker.run import run_ticker
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
-
-
-@pytest.fixture
-def pool(postgres_url: str) -> Iterator[Pool]:
-    """A pool on the test's own database."""
-    pool = open_pool(postgres_url, 2, "test-account")
-    yield pool
-    pool.close()
 
 
 def test_runs_are_counted_in_the_database(pool: Pool, kafka: str, topic_prefix: str) -> None:

@@ -1,7 +1,6 @@
 """Worlds come whole or not at all, and the same request again changes nothing.
 Lives here: creation and archiving on a real database. Not here: ticking them."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,19 +10,11 @@ import pytest
 from tests.small_worlds import CATALOGUE, T0, Section, make_world
 from worldtick.contracts.errors import Faulty, Refused
 from worldtick.control.creation import Plan, archive_world, create_world
-from worldtick.store.db import Pool, open_pool, transaction
+from worldtick.store.db import Pool, transaction
 from worldtick.store.errors import DatabaseAway
 from worldtick.store.worlds import count_worlds, find_world, list_worlds, slice_positions
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture
-def pool(postgres_url: str) -> Iterator[Pool]:
-    """A pool on the test's own database."""
-    pool = open_pool(postgres_url, 6, "test-worlds")
-    yield pool
-    pool.close()
 
 
 def _plan(**more: Any) -> Plan:

@@ -11,8 +11,9 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.integration.cli.conftest import Command
-from tests.observed import all_topics, eventually, finished, tick_hours, worker
+from tests.observed import all_topics, finished, tick_hours, worker
 from tests.small_worlds import COUNT, MARKET, make_world
+from tests.waiting import until
 from worldtick.contracts.sealed import SealedTick
 from worldtick.runtime.service import Step
 from worldtick.store.accounts import raise_tallies
@@ -39,8 +40,8 @@ def workers(kafka: str, postgres_url: str, prefix: str) -> Iterator[ExitStack]:
 
 def _live(pool: Pool, kafka: str, prefix: str, hours: int) -> None:
     tick_hours(pool, kafka, prefix, hours)
-    eventually(finished(pool, "count"), "count is done")
-    eventually(finished(pool, "market"), "market is done")
+    until(finished(pool, "count"), what="count is done")
+    until(finished(pool, "market"), what="market is done")
 
 
 def test_a_day_as_people_see_it(worldtick: Command, pool: Pool, kafka: str, prefix: str, workers: ExitStack) -> None:
@@ -100,7 +101,7 @@ def test_a_service_that_is_held_back_is_the_one_missing(
     make_world(pool, "w", services=("count", "market"))
     with worker(COUNT, kafka, postgres_url, prefix):
         tick_hours(pool, kafka, prefix, 3)
-        eventually(finished(pool, "count"), "count is done")
+        until(finished(pool, "count"), what="count is done")
     found = worldtick("status", "--json")
     assert (found.code, found.row["state"]) == (0, "behind")
     market = next(row for row in found.row["services"] if row["service"] == "market")
@@ -132,7 +133,7 @@ def test_a_damaged_snapshot_stops_one_world_and_no_other(
     with worker(COUNT, kafka, postgres_url, prefix), worker(MARKET, kafka, postgres_url, prefix):
         _live(pool, kafka, prefix, 3)
         red = lambda: worldtick("status", "--json").row["state"] == "red"  # noqa: E731
-        eventually(red, "the damage is found")
+        until(red, what="the damage is found")
     found = worldtick("status", "--json")
     assert (found.code, found.row["why"]) == (1, ["diverged: count/0 of w3"])
     assert [row["world"] for row in found.row["worlds"] if row["behind"]] == ["w3"]
@@ -147,7 +148,7 @@ def test_a_damaged_snapshot_stops_one_world_and_no_other(
     assert worldtick("slice", "resume", "w3", "count", "0").code == 0
     with worker(COUNT, kafka, postgres_url, prefix):
         tick_hours(pool, kafka, prefix, 4)
-        eventually(finished(pool, "count"), "w3 goes on")
+        until(finished(pool, "count"), what="w3 goes on")
     assert worldtick("verify", "w3").code == 0
 
 
@@ -160,7 +161,7 @@ def test_a_parked_slice_is_seen_and_resumed(
     make_world(pool, "w", services=("count",))
     with worker(replace(COUNT, step=dies), kafka, postgres_url, prefix):
         tick_hours(pool, kafka, prefix, 5)
-        eventually(lambda: worldtick("status", "--json").row["state"] == "red", "it is parked")
+        until(lambda: worldtick("status", "--json").row["state"] == "red", what="it is parked")
     (parked,) = worldtick("slice", "list", "w", "--json").rows
     assert (parked["state"], parked["version"], parked["of"], parked["dead_in_row"]) == ("parked", 3, 5, 3)
     (count,) = worldtick("status", "--json").row["services"]
@@ -169,7 +170,7 @@ def test_a_parked_slice_is_seen_and_resumed(
     assert (resumed.code, resumed.out) == (0, "count/0 of w was parked; it goes on when its world is next rung\n")
     with worker(COUNT, kafka, postgres_url, prefix):
         tick_hours(pool, kafka, prefix, 6)
-        eventually(finished(pool, "count"), "it goes on")
+        until(finished(pool, "count"), what="it goes on")
     (count,) = worldtick("status", "--json").row["services"]
     assert (count["applied"], count["dead"], count["in_flight"], count["balances"]) == (3, 3, 0, True)
     assert worldtick("verify", "w").out.startswith("count/0: ok, 6 ticks from genesis to 6, 3 of them dead")
