@@ -18,7 +18,7 @@ class Account(msgspec.Struct, frozen=True):
     passed: int = 0  # not sealed, not at home, or of a world without this service
 
 
-class Rung(NamedTuple):
+class Rung(msgspec.Struct, gc=False):
     """A ring that counts: a world is sealed up to `place` of this service's stream."""
 
     partition: int

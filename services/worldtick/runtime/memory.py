@@ -42,7 +42,7 @@ class Held:
 
     def hangs_later(self, partition: int, offset: int) -> bool:
         """Whether its last row hangs on a later record of this partition; offsets of another one say nothing."""
-        return self.origin[0] == partition and self.origin[1] > offset
+        return self.origin[1] > offset and self.origin[0] == partition
 
 
 class Memory:
@@ -107,9 +107,10 @@ class Memory:
         if world not in self._worlds:
             return False
         slices = self._worlds[world]
-        if any(held.blocked is not None for held in slices):  # look again: an operator may have resumed it
-            self.forget([world])
-            return False
+        for held in slices:
+            if held.blocked is not None:  # look again: an operator may have resumed it
+                self.forget([world])
+                return False
         self._worlds.move_to_end(world)
         return True
 

@@ -166,21 +166,30 @@ class Protocol:
     def _read(self, records: Sequence[Record], batch: Prepared) -> list[Rung]:
         rings: list[Rung] = []
         ends: dict[int, int] = {}
-        stands = self._next
+        stands, homes, passed = self._next, self._homes, batch.passed
+        by_seq = self._service.stream == "all"
         for record in records:
             partition, offset = record.partition, record.offset
             if offset < stands.get(partition, offset + 1):
                 raise Fenced(f"record {partition}/{offset} lies before where we stand, or is not ours")
             ends[partition] = offset + 1
-            ring = self._ring(record)
-            if ring is None:
-                batch.passed[partition] = batch.passed.get(partition, 0) + 1
+            try:
+                ring = decode_ring(record.value, self._registry)
+            except Unreadable:  # control's: it dead-letters garbage and seals pastes
+                passed[partition] = passed.get(partition, 0) + 1
+                continue
+            home = homes.get(ring.world)
+            if partition == (self._home(ring.world) if home is None else home):
+                place = ring.seq if by_seq else ring.kind_seq
+                rings.append(Rung(partition, offset, ring.world, place, record.value, record.source))
             else:
-                rings.append(ring)
+                passed[partition] = passed.get(partition, 0) + 1
         for partition, end in sorted(ends.items()):
             # From the last committed offset on, not from the first record: a hole may hide records of committed rows.
             batch.ranges.append((partition, self._next[partition], end))
             self._next[partition] = end
+            if self._careful_until.get(partition, end) < batch.ranges[-1][1]:
+                del self._careful_until[partition]
         batch.writes.partitions = tuple(sorted(ends))
         return rings
 
@@ -190,16 +199,6 @@ class Protocol:
         batch.ranges.append((partition, self._next[partition], until))
         self._next[partition] = until
         return batch
-
-    def _ring(self, record: Record) -> Rung | None:
-        try:
-            ring = decode_ring(record.value, self._registry)
-        except Unreadable:
-            return None  # control's: it dead-letters garbage and seals pastes
-        if self._home(ring.world) != record.partition:
-            return None
-        place = ring.seq if self._service.stream == "all" else ring.kind_seq
-        return Rung(record.partition, record.offset, ring.world, place, record.value, record.source)
 
     def _home(self, world: str) -> int:
         home = self._homes.get(world)
@@ -215,12 +214,10 @@ class Protocol:
         for ring in rings:
             if self.memory.of(ring.world):
                 kept.append(ring)
-                offsets = batch.rung.get(ring.partition)
-                if offsets is None:
-                    offsets = batch.rung[ring.partition] = set()
-                offsets.add(ring.offset)
             else:
                 batch.passed[ring.partition] = batch.passed.get(ring.partition, 0) + 1
+        for partition, _, _ in batch.ranges:
+            batch.rung[partition] = {ring.offset for ring in kept if ring.partition == partition}
         return kept
 
     def _plan(self, rings: Sequence[Rung], batch: Prepared) -> Generator[Effect, Any, list[list[Planned]]]:
@@ -228,18 +225,21 @@ class Protocol:
         queues: dict[int, list[Planned]] = {}
         spans: dict[int, tuple[int, int]] = {}
         bound = self._rules.ticks_per_record
+        of = self.memory.of
         for ring in rings:
-            for held in self.memory.of(ring.world):
-                if held.blocked is not None or held.hangs_later(ring.partition, ring.offset):
+            partition, offset = ring.partition, ring.offset
+            for held in of(ring.world):
+                if held.blocked is not None or held.hangs_later(partition, offset):
                     continue  # behind a later record's rows nothing may be stepped: outputs go out in order of origins
                 queue = queues.get(held.slice_key)
                 first = (queue[-1].version if queue else held.version) + 1
-                last = min(ring.place, first + bound - 1)
-                if last < first:
+                if ring.place < first:
                     continue
                 if queue is None:
                     queue = queues[held.slice_key] = []
-                queue += [Planned(held, place, ring.partition, ring.offset) for place in range(first, last + 1)]
+                last = min(ring.place, first + bound - 1)
+                for place in range(first, last + 1):
+                    queue.append(Planned(held, place, partition, offset))
                 span = spans.get(held.world_key)
                 spans[held.world_key] = (first, last) if span is None else (min(span[0], first), max(span[1], last))
         if not spans:
@@ -321,13 +321,14 @@ class Protocol:
 
     def _ring_again(self, rings: Sequence[Rung], batch: Prepared) -> None:
         """One ring for each world that has a slice short of what was rung, under the bound of ticks per record."""
-        highest: dict[str, Rung] = {}
+        behind: dict[str, Rung] = {}
         for ring in rings:
-            if ring.place > (highest[ring.world].place if ring.world in highest else 0):
-                highest[ring.world] = ring
-        for world, ring in highest.items():
-            behind = any(held.version < ring.place and held.blocked is None for held in self.memory.of(world))
-            if behind and world not in batch.beyond:
+            for held in self.memory.of(ring.world):
+                if held.version < ring.place and held.blocked is None:
+                    known = behind.get(ring.world)
+                    behind[ring.world] = ring if known is None or known.place < ring.place else known
+        for world, ring in behind.items():
+            if world not in batch.beyond:
                 batch.again.append(Again(ring.partition, world, ring.value, ring.source))
 
     # ---- stage 2

@@ -49,8 +49,10 @@ class Speech:
     def applied(self, slice_no: int, tick: SealedTick, step: Step[Any], digest: bytes) -> bytes:
         """The outputs of a step. Raises OversizedEvent; KeyError or ValueError for an event that fits no schema."""
         slot = _slot(tick.epoch_s * 1_000_000 + tick.to_us)
-        common = {"world": tick.world, "seq": tick.seq, "tick_id": tick.tick_id}
-        messages = [self._message(event, at, slice_no, tick, slot, common) for at, event in enumerate(step.events)]
+        messages: list[Message] = []
+        if step.events:
+            common = {"world": tick.world, "seq": tick.seq, "tick_id": tick.tick_id}
+            messages = [self._message(event, at, slice_no, tick, slot, common) for at, event in enumerate(step.events)]
         if self._service.says_completed:
             done = self._completed(slice_no, tick, slot, "applied", digest, step, len(messages))
             messages.append(self._message(done, len(messages), slice_no, tick, slot, None))

@@ -3,7 +3,7 @@ Lives here: one round over many slices, retries, what a tick adds to a transacti
 
 import zlib
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -33,7 +33,7 @@ class Planned(msgspec.Struct, gc=False):
     tick: SealedTick = UNREAD  # set once it is loaded
 
 
-class Done(NamedTuple):
+class Done(msgspec.Struct, gc=False):
     """A step that went well, ready to be written."""
 
     step: Step[Any]
@@ -93,7 +93,7 @@ class Stepper:
         outputs = self._speech.applied(task.held.slice_no, task.tick, step, digest)
         facts = encoded_facts(self._service, step)
         effects = encoded_effects(step) if step.effects else ()
-        return Done(step, body, digest, outputs, facts, effects, step_us)
+        return Done(step, body, digest, outputs, facts, effects, min(step_us, STEP_US_MAX))
 
     def write(self, writes: Writes, task: Planned, result: Done | Failure) -> None:
         """Add what came of a task to a transaction, and move the slice in memory on."""
@@ -102,11 +102,26 @@ class Stepper:
         if isinstance(result, Failure):
             self._write_dead(writes, task, result)
             return
-        step = result.step
-        held.state, held.digest, held.size_bytes, held.dead_in_row = step.state, result.digest, len(result.body), 0
+        step, body = result.step, result.body
+        held.state, held.digest, held.size_bytes, held.dead_in_row = step.state, result.digest, len(body), 0
         held.carried = sum(step.carried.values()) if step.carried else 0
         used = sum(step.used.values()) if step.used else 0
-        self._add(writes, task, APPLIED, (min(result.step_us, STEP_US_MAX), used, held.carried), result.outputs)
+        row = LedgerRow(
+            writes.reader_key,
+            task.partition,
+            task.offset,
+            held.slice_key,
+            task.version,
+            APPLIED,
+            writes.worker_key,
+            self._service.step_version,
+            result.step_us,
+            used,
+            held.carried,
+            result.digest,
+            result.outputs,
+        )
+        writes.ledger.append(row)
         if result.facts is not None:
             writes.facts.append((held.world_key, self._service.name, held.slice_no, task.tick.seq, result.facts))
         if step.effects:
@@ -125,21 +140,19 @@ class Stepper:
             held.blocked = f"parked after {held.dead_in_row} dead steps in a row, the last: {failure.error}"
         origin = (task.partition, task.offset)
         outputs = self._speech.dead(held.slice_no, task.tick, held.digest, failure, origin)
-        self._add(writes, task, DEAD, (0, 0, held.carried), outputs)
-
-    def _add(self, writes: Writes, task: Planned, outcome: int, numbers: tuple[int, int, int], outputs: bytes) -> None:
-        """Add a ledger row; numbers: step us, used, carried."""
         row = LedgerRow(
             writes.reader_key,
             task.partition,
             task.offset,
-            task.held.slice_key,
+            held.slice_key,
             task.version,
-            outcome,
+            DEAD,
             writes.worker_key,
             self._service.step_version,
-            *numbers,
-            task.held.digest,
+            0,
+            0,
+            held.carried,
+            held.digest,
             outputs,
         )
         writes.ledger.append(row)
