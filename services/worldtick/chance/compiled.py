@@ -8,23 +8,32 @@ from typing import Any, TypeVar
 
 import numba
 
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
 def compiled(kernel: Kernel) -> Kernel:
     """numba.njit with nogil and a cache on disk.
 
-    No fastmath and no prange: the same input gives the same bytes.
+    No fastmath and no prange: the same input gives the same bytes. A division by zero raises nothing (raising would
+    keep loops from being vectorised), and a kernel allocates nothing: it is given its scratch, and no references are
+    counted.
     The cache lies beside the source, in the user's cache directory, or in NUMBA_CACHE_DIR. Where none of them can be
     written the kernel still works: each process then compiles it anew, some seconds.
     """
     try:
-        dispatcher: Any = numba.njit(nogil=True, cache=True)(kernel)
+        dispatcher: Any = numba.njit(cache=True, **OPTIONS)(kernel)
     except RuntimeError as fault:  # numba's "cannot cache function: no locator available"
         warnings.warn(f"{kernel.__name__}: {fault}; set NUMBA_CACHE_DIR to a writable directory", stacklevel=2)
-        dispatcher = numba.njit(nogil=True)(kernel)
+        dispatcher = numba.njit(**OPTIONS)(kernel)
     else:
         _stamp_with_callees(dispatcher)
+    return dispatcher  # type: ignore[no-any-return]
+
+
+def spliced(kernel: Kernel) -> Kernel:
+    """A part of one other kernel, compiled within it: compiled alone, parts of parts are optimised at every level."""
+    dispatcher: Any = numba.njit(inline="always", **OPTIONS)(kernel)
     return dispatcher  # type: ignore[no-any-return]
 
 

@@ -120,25 +120,44 @@ def _crossing(
 
 
 @compiled
-def _fill_margin(price: Any, units: Any, entity: Any, at: Any, left: Any, filled: Any) -> Any:
+def _fill_margin(price: Any, units: Any, entity: Any, at: Any, left: Any, filled: Any) -> None:
     """Give the `left` units to the orders at the marginal price, lowest entity first, whatever their order here."""
-    count = 0
-    for i in range(price.shape[0]):
-        if price[i] == at:
-            count += 1
-    marginal = np.empty(count, np.int64)
+    last = lowest = highest = np.int64(0)
     count = 0
     ascending = True
     for i in range(price.shape[0]):
         if price[i] == at:
-            ascending = ascending and (count == 0 or entity[marginal[count - 1]] <= entity[i])
-            marginal[count] = i
+            now = np.int64(entity[i])
+            if count > 0 and now < last:
+                ascending = False
+            lowest = now if count == 0 else min(lowest, now)
+            highest = now if count == 0 else max(highest, now)
+            last = now
             count += 1
     if not ascending:
-        marginal = marginal[np.argsort(entity[marginal], kind="mergesort")]
-    for order in marginal:
-        filled[order] = min(left, units[order])
-        left -= filled[order]
+        while lowest < highest:  # at most 64 rounds: halve the range of who is the first that does not get all
+            middle = highest - ((highest - lowest) >> 1)
+            if _taken(price, units, entity, at, middle) <= left:
+                lowest = middle
+            else:
+                highest = middle - 1
+        left -= _taken(price, units, entity, at, lowest)
+    for i in range(price.shape[0]):
+        if price[i] == at:
+            if ascending or entity[i] == lowest:
+                filled[i] = min(left, units[i])
+                left -= filled[i]
+            else:
+                filled[i] = units[i] if entity[i] < lowest else 0
+
+
+@compiled
+def _taken(price: Any, units: Any, entity: Any, at: Any, before: Any) -> Any:
+    """Units of the orders at a price of entities below `before`."""
+    taken = np.int64(0)
+    for i in range(price.shape[0]):
+        taken += units[i] if price[i] == at and entity[i] < before else 0
+    return taken
 
 
 @compiled
@@ -186,8 +205,8 @@ def clear_book(
         return none, none, demand, supply, none
     upper, lower = _crossing(bid_price, bid_units, ask_price, ask_units, low, high, supply, scratch)
     price = (upper + lower) >> 1
-    bid_better, bid_equal, bid_worth = _fill_willing(bid_price, bid_units, price, 1, bid_filled)
-    ask_better, ask_equal, ask_worth = _fill_willing(ask_price, ask_units, price, -1, ask_filled)
+    bid_better, bid_equal, bid_worth = _fill_willing(bid_price, bid_units, price, np.int64(1), bid_filled)
+    ask_better, ask_equal, ask_worth = _fill_willing(ask_price, ask_units, price, np.int64(-1), ask_filled)
     volume = min(bid_better + bid_equal, ask_better + ask_equal)
     if bid_better + bid_equal > volume:
         _fill_margin(bid_price, bid_units, bid_entity, price, volume - bid_better, bid_filled)

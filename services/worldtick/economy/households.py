@@ -5,15 +5,16 @@ The agents are BazaarBot's (Doran & Parberry, "Emergent economies for role playi
 and for each commodity a believed price range [low, high] that narrows with success, widens and moves with failure.
 docs/ECONOMY.md says where ours differ and why.
 
-A kernel here loops over all persons of a district: a call costs numba an atomic count for each array that it is given,
-and for a person that took longer than its work. What is called for one person or pair takes plain numbers only.
+Kernels here take TILE people at a time, commodity by commodity, and choose by selection, not by branching: so loops
+become vector instructions. That also needs to know that rows do not overlap: a tile is one array, and its rows begin at
+constant places in it. Halves of a branch that does not apply are computed too, on harmless operands.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from worldtick.chance.compiled import compiled
+from worldtick.chance.compiled import compiled, spliced
 from worldtick.chance.philox import block
 from worldtick.chance.streams import ChanceStream
 
@@ -28,23 +29,35 @@ INPUT_HOURS = 8  # a trade keeps inputs for so many hours of work
 MILLI = 1000
 PPM = 1_000_000
 PHASE_STEP = 617  # spreads the persons' odd units over the hours; prime to 1000
-QUOTE = np.uint64(ChanceStream.ECONOMY_QUOTE)
-LOW_HALF = np.uint64(0xFFFFFFFF)
-HALF_BITS = np.uint64(32)
+QUOTE_STREAM = np.uint64(ChanceStream.ECONOMY_QUOTE)
+LOW_HALF = np.int64(0xFFFFFFFF)
+
+TILE = 128  # people that pass through a kernel together; a tile of them stays in the nearest cache
+TILE_ROWS = 16
+WORD_ROWS = 4  # of a second tile: random words for eight commodities
+# Rows of a tile, int64: of a person, by its trade and purse
+PHASE, BATCHES, ROOM, LACKING, HELD, FULL, PACE, STOCKED, MONEY, FREE, GAIN = (row * TILE for row in range(11))
+# ... of a person and the commodity at hand; a row that is read for the last time may be written as another
+NET, LOW, HIGH, STOCK, PURSE = (row * TILE for row in range(11, 16))
+WANTED, QUOTE = STOCK, LOW
+
+# Rows of a district's rates by trade, (RATES, T) int64
+FLOW, LATER, EARLIER, STORE, PACES, STOCKS = range(6)
+RATES = 6
 
 
 class World(NamedTuple):
-    """One world's state, changed in place. P = n x C pairs, at person x C + commodity; M = D x C markets."""
+    """One world's state, changed in place. n persons, C commodities, M = districts x C markets."""
 
     money: Any  # (n,) int64, price ticks
     price: Any  # (M,) int64, the last price at which anything traded, price ticks
-    low: Any  # (P,) int32, believed price range, price ticks
-    high: Any  # (P,) int32
-    stock: Any  # (P,) int32, units
-    purse: Any  # (P,) int32, price ticks that a household has set aside for a commodity and not spent yet
-    past_price: Any  # (n x HISTORY,) int32, price ticks; a ring of each person's last trades
-    waited: Any  # (P,) uint16, ticks that a wish to trade has waited for a place in the budget
-    past_commodity: Any  # (n x HISTORY,) uint8, NO_TRADE where empty
+    low: Any  # (C, n) int32, believed price range, price ticks
+    high: Any  # (C, n) int32
+    stock: Any  # (C, n) int32, units
+    purse: Any  # (C, n) int32, price ticks that a household has set aside for a commodity and not spent yet
+    past_price: Any  # (HISTORY, n) int32, price ticks; a ring of each person's last trades
+    waited: Any  # (C, n) uint16, ticks that a wish to trade has waited for a place in the budget
+    past_commodity: Any  # (HISTORY, n) uint8, NO_TRADE where empty
     past_next: Any  # (n,) uint8, the place that the next trade takes
     trade: Any  # (n,) uint8
     idle: Any  # (n,) uint8, hours without work or wares
@@ -63,11 +76,12 @@ class Hour(NamedTuple):
 
 
 class Wishes(NamedTuple):
-    """Scratch of one world: what each pair wants to trade this tick."""
+    """Scratch of one world: what each person wants to trade of each commodity this tick, and what it is to it."""
 
-    units: Any  # (P,) int64, 0 = nothing
-    quote: Any  # (P,) int64, price ticks
-    admitted: Any  # (P,) bool, within the budget
+    wanted: Any  # (C, n) int32 units, 0 = nothing
+    units: Any  # (C, n) int32, the same within the budget: 0 for a wish that waits
+    quote: Any  # (C, n) int32, price ticks
+    net: Any  # (C, n) int32: units that a batch of a person's trade makes; below 0, that it uses
 
 
 # Rows of a world's report, (REPORT_ROWS, M).
@@ -80,156 +94,267 @@ def whole(dividend: Any, divisor: Any) -> Any:
     """dividend // divisor for 0 <= dividend < 2^53 and 0 < divisor < 2^53.
 
     Exact: both are whole in float64, and the quotient's rounding cannot reach the next whole number while
-    dividend < 2^53. A quarter of the time of the machine's 64-bit integer division.
+    dividend < 2^53. A quarter of the time of the machine's 64-bit integer division, and vector instructions have it.
     """
     return np.int64(np.float64(dividend) / np.float64(divisor))
 
 
 @compiled
-def _flow(rate_milli: Any, ppm: Any, hour: Any, hours: Any, person: Any) -> Any:
-    """Whole units that a rate gives in the `hours` up to `hour`; over time exactly the rate, though no rest is kept."""
-    rate = rate_milli * ppm // PPM
-    phase = person * PHASE_STEP % MILLI
-    return (hour * rate + phase) // MILLI - ((hour - hours) * rate + phase) // MILLI
+def pick(condition: Any, yes: Any, no: Any) -> Any:
+    """yes if condition else no, for integers, both computed: where branches would hinder vector instructions."""
+    return no ^ ((no ^ yes) & -np.int64(condition))
 
 
 @compiled
-def work(plan: Any, world: Any, hour: Any, district: Any, report: Any) -> Any:
-    """Everybody makes what inputs, time and room allow; note who is idle."""
-    commodities = plan.spend_ppm.shape[0]
-    market = district * commodities
-    for person in range(plan.district_start[district], plan.district_start[district + 1]):
-        trade = world.trade[person]
-        made = plan.makes[trade]
-        pair = person * commodities
-        batches = _flow(plan.batches_milli[trade], hour.supply_ppm[market + made], hour.hour, hour.hours, person)
-        sold_meanwhile = plan.batch_units[trade] * plan.batches_milli[trade] * (hour.hours - 1) // MILLI
-        room = max(0, plan.store_units[trade] + sold_meanwhile - world.stock[pair + made])
-        batches = min(batches, whole(room, plan.batch_units[trade]))
-        lacking = False
-        for c in range(commodities):
-            uses = plan.uses[trade, c]
-            if uses > 0:
-                lacking = lacking or world.stock[pair + c] < uses
-                batches = min(batches, whole(world.stock[pair + c], uses))
-        for c in range(commodities):
-            used = batches * plan.uses[trade, c]
-            world.stock[pair + c] -= used
-            report[INPUTS, market + c] += used
-        world.stock[pair + made] += batches * plan.batch_units[trade]
-        report[MADE, market + made] += batches * plan.batch_units[trade]
-        idle = lacking and world.stock[pair + made] == 0
-        world.idle[person] = min(255, world.idle[person] + hour.hours) if idle else 0
+def millionth(amount: Any) -> Any:
+    """amount // 1,000,000 for 0 <= amount < 2^63: the quotient in floating point is off by one at most."""
+    quotient = np.int64(np.float64(amount) / np.float64(PPM))
+    rest = amount - quotient * PPM
+    return quotient + np.int64(rest >= PPM) - np.int64(rest < 0)
+
+
+@spliced
+def set_rates(plan: Any, hour: Any, market: Any, rates: Any) -> None:
+    """What a district's trades can do in a tick, by trade."""
+    for trade in range(plan.makes.shape[0]):
+        milli = plan.batches_milli[trade]
+        rate = milli * hour.supply_ppm[market + plan.makes[trade]] // PPM
+        flow, later, earlier = _flow(rate, hour)
+        rates[FLOW, trade] = flow
+        rates[LATER, trade] = later
+        rates[EARLIER, trade] = earlier
+        rates[STORE, trade] = plan.store_units[trade] + plan.batch_units[trade] * milli * (hour.hours - 1) // MILLI
+        rates[PACES, trade] = plan.batch_units[trade] * milli * hour.hours // MILLI
+        rates[STOCKS, trade] = max(1, milli * max(INPUT_HOURS, hour.hours) // MILLI)
 
 
 @compiled
-def consume(plan: Any, world: Any, hour: Any, district: Any, report: Any) -> Any:
-    """A household uses up what it needs, and of what its larder cannot hold a quarter in an hour.
+def _flow(rate: Any, hour: Any) -> Any:
+    """Whole units that a rate (milli) gives in the hours up to now; over time exactly the rate, though no rest is kept.
 
-    The inputs of its own trade it leaves alone; of its own product it takes only what it needs.
+    (a, b, c): a person of a phase in 0 .. 999 gets a + (phase + b >= 1000) - (phase + c >= 1000), which is
+    (now x rate + phase) // 1000 - (then x rate + phase) // 1000.
     """
-    commodities = plan.spend_ppm.shape[0]
-    market = district * commodities
-    for person in range(plan.district_start[district], plan.district_start[district + 1]):
-        trade = world.trade[person]
-        for c in range(commodities):
-            pair = person * commodities + c
-            if plan.uses[trade, c] == 0 and world.stock[pair] > 0:
-                need = _flow(plan.need_milli[c], hour.demand_ppm[market + c], hour.hour, hour.hours, person)
-                over = world.stock[pair] - plan.larder_units[c]
-                if over > 0 and c != plan.makes[trade]:
-                    need += (over + 3) >> 2
-                eaten = min(world.stock[pair], need)
-                world.stock[pair] -= eaten
-                report[EATEN, market + c] += eaten
+    later = hour.hour * rate
+    earlier = (hour.hour - hour.hours) * rate
+    return later // MILLI - earlier // MILLI, later % MILLI, earlier % MILLI
+
+
+@spliced
+def work(
+    plan: Any, world: Any, hour: Any, market: Any, first: Any, end: Any, rates: Any, t: Any, wishes: Any, report: Any
+) -> None:
+    """Everybody of a tile makes what inputs, time and room allow; note who is idle. Then households consume."""
+    _begin(plan, world, first, end, rates, t, wishes.net)
+    for c in range(plan.spend_ppm.shape[0]):
+        _limit(wishes.net[c][first:end], world.stock[c][first:end], t)
+    for c in range(plan.spend_ppm.shape[0]):
+        flow, later, earlier = _flow(plan.need_milli[c] * hour.demand_ppm[market + c] // PPM, hour)
+        made, inputs, eaten = _make_and_use(
+            wishes.net[c][first:end], world.stock[c][first:end], plan.larder_units[c], flow, later, earlier, t
+        )
+        report[MADE, market + c] += made
+        report[INPUTS, market + c] += inputs
+        report[EATEN, market + c] += eaten
+    _note_idle(world.idle[first:end], hour.hours, t)
+
+
+@spliced
+def _begin(plan: Any, world: Any, first: Any, end: Any, rates: Any, t: Any, net: Any) -> None:
+    """Look up all that depends on a person's trade: what follows has no index that is not a place in a tile."""
+    for person in range(first, end):
+        i = person - first
+        trade = np.uint64(world.trade[person])
+        phase = person * PHASE_STEP % MILLI
+        later, earlier = rates[LATER, trade] + phase, rates[EARLIER, trade] + phase
+        t[PHASE + i] = phase
+        t[BATCHES + i] = rates[FLOW, trade] + np.int64(later >= MILLI) - np.int64(earlier >= MILLI)
+        t[ROOM + i] = rates[STORE, trade]
+        t[FULL + i] = plan.store_units[trade]
+        t[PACE + i] = rates[PACES, trade]
+        t[STOCKED + i] = rates[STOCKS, trade]
+        t[MONEY + i] = world.money[person]
+        t[FREE + i] = world.money[person]
+        t[GAIN + i] = 0
+        t[LACKING + i] = 0
+        t[HELD + i] = 0
+    for c in range(plan.spend_ppm.shape[0]):
+        row = net[c]
+        for person in range(first, end):
+            row[person] = plan.net[np.uint64(world.trade[person]), c]
 
 
 @compiled
+def _limit(net_of: Any, stock: Any, t: Any) -> None:
+    """Lower the batches of a tile's people to what one commodity allows: room for a product, enough of an input."""
+    for i in range(stock.shape[0]):
+        net, held, room, batches = np.int64(net_of[i]), np.int64(stock[i]), t[ROOM + i], t[BATCHES + i]
+        most = whole(pick(net > 0, max(np.int64(0), room - held), held), max(np.int64(1), abs(net)))
+        t[BATCHES + i] = min(batches, pick(net == 0, batches, most))
+        t[LACKING + i] |= np.int64(held + net < 0)
+
+
+@compiled
+def _make_and_use(net_of: Any, stock: Any, larder: Any, flow: Any, later: Any, earlier: Any, t: Any) -> Any:
+    """Make a commodity, use it up as input, then eat of it; (made, used as input, eaten) by all.
+
+    A household uses up what it needs, and of what its larder cannot hold a quarter in an hour. The inputs of its own
+    trade it leaves alone; of its own product it takes only what it needs.
+    """
+    all_made = all_inputs = all_eaten = np.int64(0)
+    for i in range(stock.shape[0]):
+        net = np.int64(net_of[i])
+        change = t[BATCHES + i] * net
+        held = stock[i] + change
+        t[HELD + i] = held if net > 0 else t[HELD + i]
+        need = flow + np.int64(t[PHASE + i] + later >= MILLI) - np.int64(t[PHASE + i] + earlier >= MILLI)
+        need += (max(np.int64(0), held - larder) + 3) >> 2 if net == 0 else np.int64(0)
+        eaten = min(held, need) if net >= 0 else np.int64(0)
+        stock[i] = held - eaten
+        all_made += max(np.int64(0), change)
+        all_inputs -= min(np.int64(0), change)
+        all_eaten += eaten
+    return all_made, all_inputs, all_eaten
+
+
+@spliced
+def _note_idle(idle: Any, hours: Any, t: Any) -> None:
+    for i in range(idle.shape[0]):
+        stands = (t[LACKING + i] != 0) & (t[HELD + i] == 0)
+        idle[i] = min(255, idle[i] + hours) if stands else 0
+
+
+@spliced
+def wish(plan: Any, world: Any, hour: Any, market: Any, first: Any, end: Any, t: Any, words: Any, wishes: Any) -> None:
+    """Set units and quotes of a tile's people; one person's bids together never exceed its money."""
+    for c in range(plan.spend_ppm.shape[0]):
+        _add_gain(wishes.net[c][first:end], world.low[c][first:end], world.high[c][first:end], t)
+    for c in range(plan.spend_ppm.shape[0]):
+        if c & 7 == 0:
+            _draw(hour.seed, hour.seq, first, end, np.uint64(c >> 3), words)
+        _load(
+            wishes.net[c][first:end], world.low[c][first:end], world.high[c][first:end],
+            world.stock[c][first:end], world.purse[c][first:end], t,
+        )  # fmt: skip
+        word = words[((c & 7) >> 1) * TILE :][: end - first]
+        demand_ppm = hour.demand_ppm[market + c]
+        _quote(word, (c & 1) * 32, plan.spend_ppm[c], hour.hours, demand_ppm, plan.larder_units[c], t)
+        _store(world.purse[c][first:end], wishes.wanted[c][first:end], wishes.quote[c][first:end], t)
+
+
+@compiled
+def _load(net: Any, low: Any, high: Any, stock: Any, purse: Any, t: Any) -> None:
+    """Copy what concerns one commodity into a tile's rows."""
+    for i in range(net.shape[0]):
+        t[NET + i] = net[i]
+        t[LOW + i] = low[i]
+        t[HIGH + i] = high[i]
+        t[STOCK + i] = stock[i]
+        t[PURSE + i] = purse[i]
+
+
+@compiled
+def _store(purse: Any, wanted: Any, quote: Any, t: Any) -> None:
+    """Copy a tile's rows back."""
+    for i in range(purse.shape[0]):
+        purse[i] = t[PURSE + i]
+        wanted[i] = t[WANTED + i]
+        quote[i] = t[QUOTE + i]
+
+
+@compiled
+def _add_gain(net: Any, low: Any, high: Any, t: Any) -> None:
+    """Twice what a batch gains, by a person's own beliefs."""
+    for i in range(low.shape[0]):
+        t[GAIN + i] += np.int64(net[i]) * (np.int64(low[i]) + high[i])
+
+
+@compiled
+def _draw(seed: Any, seq: Any, first: Any, end: Any, page: Any, words: Any) -> None:
+    """Random words for eight commodities of each person of a tile."""
+    for i in range(end - first):
+        word0, word1, word2, word3 = block(seed, seq, np.uint64(first + i), QUOTE_STREAM, page)
+        words[i] = np.int64(word0)
+        words[TILE + i] = np.int64(word1)
+        words[2 * TILE + i] = np.int64(word2)
+        words[3 * TILE + i] = np.int64(word3)
+
+
+@spliced
 def _share(money: Any, spend_ppm: Any, hours: Any, demand_ppm: Any) -> Any:
     """What a household sets aside for a commodity in a tick, price ticks: at most a quarter of its money."""
     most = money >> 2
-    return min(most, min(most, money * spend_ppm // PPM * hours) * demand_ppm // PPM)
+    return min(most, millionth(min(most, millionth(money * spend_ppm) * hours) * demand_ppm))
 
 
 @compiled
-def _offer(stock: Any, larder: Any, batch_units: Any, batches_milli: Any, hours: Any, full: Any, place: Any) -> Any:
-    """(units, place in the belief) of a maker's ask: the fuller the store, the nearer to the lowest price."""
-    over = max(np.int64(0), np.int64(stock) - larder)
-    pace = batch_units * batches_milli * hours // MILLI
-    return min(over, pace + 1 + (over >> 3)), place - whole(place * min(over, full), full)
+def _quote(word: Any, shift: Any, spend_ppm: Any, hours: Any, demand_ppm: Any, larder: Any, t: Any) -> None:
+    """Units and quote of one commodity for a tile's people, each as its maker, its user, or a household."""
+    nothing, one = np.int64(0), np.int64(1)
+    for i in range(word.shape[0]):
+        net, low, high, held, money, free = t[NET + i], t[LOW + i], t[HIGH + i], t[STOCK + i], t[MONEY + i], t[FREE + i]
+        kept, full = t[PURSE + i], t[FULL + i]
+        makes, buys = net > 0, net == 0
+        width = high - low
+        place = ((word[i] >> shift) & LOW_HALF) * (width + 1) >> 32
+        # A maker: the fuller its store, the nearer to the lowest price.
+        over = max(nothing, held - larder)
+        offers = min(over, t[PACE + i] + 1 + (over >> 3))
+        # A user: the less it has, the dearer; nothing while a batch is worth less than its inputs.
+        enough = -net * t[STOCKED + i]
+        lacks = pick(t[GAIN + i] > 0, max(nothing, enough - held), nothing)
+        # A household: the longer without it, the dearer.
+        share = _share(money, spend_ppm, hours, demand_ppm)
+        purse = min(kept + share, pick(share > 0, max(share * PURSE_HOURS, high), nothing), np.int64(PURSE_MAX))
+        most = share * (PURSE_HOURS - 1)
+        saved = min(max(nothing, purse - max(share, low)), most)
+        above = pick(makes, place * min(over, full), (width - place) * pick(buys, saved, lacks))
+        step = whole(above, pick(makes, full, pick(buys, max(one, most), enough)))
+        quote = low + place + pick(makes, -step, step)
+        affords = whole(pick(buys, min(purse, free), free), quote)
+        wants = pick(buys, affords, min(lacks, affords))
+        units = min(pick(makes, offers, wants), np.int64(ORDER_UNITS_MAX))
+        t[FREE + i] = free - pick(makes, nothing, units * quote)
+        t[PURSE + i] = pick(buys, purse, kept)
+        t[WANTED + i] = units
+        t[QUOTE + i] = quote
 
 
 @compiled
-def wish(plan: Any, world: Any, hour: Any, district: Any, wishes: Any) -> Any:
-    """Set units and quote of every pair of a district; one person's bids together never exceed its money."""
-    commodities = plan.spend_ppm.shape[0]
-    market = district * commodities
-    for person in range(plan.district_start[district], plan.district_start[district + 1]):
-        trade = world.trade[person]
-        made = plan.makes[trade]
-        first = person * commodities
-        gain = plan.batch_units[trade] * (np.int64(world.low[first + made]) + world.high[first + made])
-        for c in range(commodities):
-            gain -= plan.uses[trade, c] * (np.int64(world.low[first + c]) + world.high[first + c])
-        free = world.money[person]
-        words = block(hour.seed, hour.seq, np.uint64(person), QUOTE, np.uint64(0))
-        for c in range(commodities):
-            if c & 7 == 0 and c > 0:
-                words = block(hour.seed, hour.seq, np.uint64(person), QUOTE, np.uint64(c >> 3))
-            word = words[(c & 7) >> 1]
-            half = np.int64(word & LOW_HALF if c & 1 == 0 else word >> HALF_BITS)
-            pair = np.uint64(first + c)
-            low = np.int64(world.low[pair])
-            width = world.high[pair] - low
-            place = half * (width + 1) >> 32
-            uses = plan.uses[trade, c]
-            if c == made:
-                units, place = _offer(
-                    world.stock[pair], plan.larder_units[made], plan.batch_units[trade], plan.batches_milli[trade],
-                    hour.hours, plan.store_units[trade], place,
-                )  # fmt: skip
-                wishes.units[pair] = min(units, ORDER_UNITS_MAX)
-                wishes.quote[pair] = low + place
-                continue
-            if uses > 0:
-                enough = uses * max(1, plan.batches_milli[trade] * max(INPUT_HOURS, hour.hours) // MILLI)
-                units = max(np.int64(0), enough - world.stock[pair]) if gain > 0 else np.int64(0)
-                quote = low + place + whole((width - place) * units, enough)  # the less it has, the dearer
-                units = min(units, whole(free, quote))
-            else:
-                share = _share(world.money[person], plan.spend_ppm[c], hour.hours, hour.demand_ppm[market + c])
-                room = max(share * PURSE_HOURS, np.int64(world.high[pair])) if share > 0 else np.int64(0)
-                purse = min(world.purse[pair] + share, room, np.int64(PURSE_MAX))
-                saved = min(max(np.int64(0), purse - max(share, low)), share * (PURSE_HOURS - 1))
-                most = max(np.int64(1), share * (PURSE_HOURS - 1))
-                quote = low + place + whole((width - place) * saved, most)  # the longer without it, the dearer
-                units = whole(min(purse, free), quote)
-                world.purse[pair] = purse
-            units = min(units, ORDER_UNITS_MAX)
-            free -= units * quote
-            wishes.units[pair] = units
-            wishes.quote[pair] = quote
+def _in_line(world: Any, wishes: Any, last: Any) -> Any:
+    """How many wishes stand in line no later than `last`."""
+    commodities, persons = wishes.wanted.shape
+    count = np.int64(0)
+    for c in range(commodities):
+        wanted, waited = wishes.wanted[c], world.waited[c]
+        for person in range(persons):
+            place = person * commodities + c - (np.int64(waited[person]) << 32)
+            count += np.int64((wanted[person] > 0) & (place <= last))
+    return count
 
 
 @compiled
 def admit(world: Any, market_orders: Any, wishes: Any) -> Any:
-    """Let the longest waiting wishes in, as many as the budget has places; (admitted, waiting). Ties: lowest pair."""
-    count = 0
-    for pair in range(wishes.units.shape[0]):
-        wishes.admitted[pair] = wishes.units[pair] > 0
-        count += wishes.admitted[pair]
+    """Let the longest waiting wishes in, as many as the budget has places; (admitted, waiting). Ties: lowest person,
+    then lowest commodity. The last place in line that is let in is found by halving: at most 49 counts."""
+    commodities, persons = wishes.wanted.shape
+    last = np.int64(1) << 32
+    count = _in_line(world, wishes, last)
+    admitted = min(count, market_orders)
     if count > market_orders:
-        keys = np.empty(count, np.int64)
-        k = 0
-        for pair in range(wishes.units.shape[0]):
-            if wishes.admitted[pair]:
-                keys[k] = pair - (np.int64(world.waited[pair]) << 32)
-                wishes.admitted[pair] = False
-                k += 1
-        keys.sort()
-        for k in range(market_orders):
-            wishes.admitted[keys[k] & 0xFFFFFFFF] = True
-    for pair in range(wishes.units.shape[0]):
-        waits = wishes.units[pair] > 0 and not wishes.admitted[pair]
-        world.waited[pair] = min(WAITED_MAX, np.int64(world.waited[pair]) + 1) if waits else 0
-    return min(count, market_orders), max(0, count - market_orders)
+        before = -np.int64(WAITED_MAX + 1) << 32  # nobody stands so early
+        while last - before > 1:
+            middle = before + ((last - before) >> 1)
+            if _in_line(world, wishes, middle) >= admitted:
+                last = middle
+            else:
+                before = middle
+    for c in range(commodities):
+        wanted, units, waited = wishes.wanted[c], wishes.units[c], world.waited[c]
+        for person in range(persons):
+            place = person * commodities + c - (np.int64(waited[person]) << 32)
+            within = place <= last
+            waits = (wanted[person] > 0) & (not within)
+            units[person] = wanted[person] if within else 0
+            waited[person] = min(np.int64(WAITED_MAX), np.int64(waited[person]) + 1) if waits else 0
+    return admitted, count - admitted

@@ -22,6 +22,7 @@ class PlanTables(NamedTuple):
     batch_units: Table  # (T,) units made in one batch
     batches_milli: Table  # (T,) thousandths of a batch that a person can make in an hour
     uses: Table  # (T, C) units used up by one batch
+    net: Table  # (T, C) units that one batch makes, less those that it uses
     store_units: Table  # (T,) a person makes no more while holding this much of its product
 
 
@@ -107,14 +108,19 @@ def _tables(
     need = by_commodity(wants["need_milli"])
     batch = np.array([t.batch_units for t in trades], np.int64)
     pace = np.array([t.batches_milli for t in trades], np.int64)
+    makes = np.array([commodities.index(t.makes) for t in trades], np.int64)
+    uses = np.array([by_commodity(t.uses) for t in trades], np.int64).reshape(len(trades), len(commodities))
+    net = -uses
+    net[np.arange(len(trades)), makes] += batch
     return PlanTables(
         district_start=start,
         spend_ppm=by_commodity(wants["spend_ppm"]),
         need_milli=need,
         larder_units=-(-need * wants["larder_hours"] // 1000),
-        makes=np.array([commodities.index(t.makes) for t in trades], np.int64),
+        makes=makes,
         batch_units=batch,
         batches_milli=pace,
-        uses=np.array([by_commodity(t.uses) for t in trades], np.int64).reshape(len(trades), len(commodities)),
+        uses=uses,
+        net=net,
         store_units=np.maximum(batch, batch * pace * wants["store_hours"] // 1000),
     )

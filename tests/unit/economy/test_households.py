@@ -19,17 +19,23 @@ TOWN = EconomyScenario.model_validate(town())
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 65_535)), min_size=1, max_size=40), st.integers(0, 45))
 def test_the_longest_waiting_wishes_get_the_places(wishes: list[tuple[int, int]], budget: int) -> None:
-    units, waited = (np.array(column) for column in zip(*wishes, strict=True))
+    """Of two commodities; ties go to the lowest person, then to the lowest commodity."""
+    wishes += [(0, 9)] * (len(wishes) % 2)
+    units, waited = (np.array(column).reshape(-1, 2) for column in zip(*wishes, strict=True))
     nothing = np.zeros(1, np.int64)
-    world = World._make([*[nothing] * 7, waited.astype(np.uint16), *[nothing] * 4])
-    wanted = Wishes(units.astype(np.int64), np.ones(len(units), np.int64), np.zeros(len(units), np.bool_))
-    line = sorted((-int(waited[pair]), pair) for pair in range(len(units)) if units[pair])
-    expected = {pair for _, pair in line[:budget]}
-    assert admit(world, np.int64(budget), wanted) == (len(expected), len(line) - len(expected))
-    assert set(np.flatnonzero(wanted.admitted)) == expected
-    for pair in range(len(units)):
-        stays = units[pair] > 0 and pair not in expected
-        assert world.waited[pair] == (min(65_535, waited[pair] + 1) if stays else 0)
+    pairs = np.zeros((2, 2), np.int32)
+    beliefs = [nothing, nothing, *[pairs] * 5]
+    waits = np.ascontiguousarray(waited.T.astype(np.uint16))
+    world = World._make([*beliefs, waits, *[nothing] * 4])
+    wanted = np.ascontiguousarray(units.T.astype(np.int32))
+    found = Wishes(wanted, np.full_like(wanted, 7), np.ones_like(wanted), np.zeros_like(wanted))
+    line = sorted((-int(waited[at]), at) for at in np.ndindex(units.shape) if units[at])
+    expected = {at for _, at in line[:budget]}
+    assert admit(world, np.int64(budget), found) == (len(expected), len(line) - len(expected))
+    for at in np.ndindex(units.shape):
+        assert found.units.T[at] == (units[at] if at in expected else 0)
+        stays = units[at] > 0 and at not in expected
+        assert waits.T[at] == (min(65_535, waited[at] + 1) if stays else 0)
 
 
 @pytest.mark.parametrize("budget", [0, 1, 7])
