@@ -84,6 +84,7 @@ class Protocol:
         self._unclean: set[int] = set()  # claimed from one that did not let go cleanly, and not placed yet
         self._careful_until: dict[int, int] = {}  # partition -> offset below which ticks go singly
         self._claimed: set[int] = set()
+        self._survived: set[tuple[int, int]] = set()  # attempted steps that ended, and are perhaps not noted so
         # Where others' rows end, committed before we claimed and perhaps not published. Since then nobody but us writes
         # rows, so that beyond it a batch's own are all that there are. None: not asked yet.
         self._hang_until: dict[int, int] | None = None
@@ -299,14 +300,20 @@ class Protocol:
 
     def _attempt(self, task: Planned) -> Generator[Effect, Any, Done | Failure]:
         """Step one tick after an unclean end: it is noted first, so that one which kills its process is found out."""
-        count: int = yield Attempt(task.held.slice_key, task.version)
+        step = (task.held.slice_key, task.version)
+        if step in self._survived:
+            yield Survived(*step)  # asked before, and the database gave no answer
+            self._survived.discard(step)
+        count: int = yield Attempt(*step)
         if count > self._rules.attempts_max:
             error = f"its process ended {count - 1} times while it was stepped"
             return Failure("killed", error, self._rules.attempts_max)
         self.stepping = (self._timer_us(), task.held.world, task.version)
         result = self._stepper.single(task)
         self.stepping = None
-        yield Survived(task.held.slice_key, task.version)
+        self._survived.add(step)
+        yield Survived(*step)
+        self._survived.discard(step)
         return result
 
     def _take(self, batch: Prepared, task: Planned, result: Done | Failure, bodies: dict[int, bytes]) -> None:
