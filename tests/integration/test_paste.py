@@ -3,7 +3,7 @@ Lives here: control's room from topic to topic. Not here: which slot a paste mea
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,9 +15,9 @@ from worldtick.clock.worldtime import EPOCH_S, HOUR_US
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.creation import archive_world
 from worldtick.control.desk import Again, Dead, Desk, Incoming, Rules, Sealed, Verdict, Waits
-from worldtick.control.errors import Rewind
 from worldtick.control.link import Link
-from worldtick.store.db import Pool, open_pool, transaction
+from worldtick.runtime.errors import Fenced
+from worldtick.store.db import Pool, transaction
 from worldtick.ticker.publishing import Publisher
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
@@ -39,14 +39,6 @@ HOURLY = {
     },
 }
 NAMELESS = {"event_type": "world.tick.hourly", "data": {"tick_type": "hourly", "triggered_by": "manual"}}
-
-
-@pytest.fixture
-def pool(postgres_url: str) -> Iterator[Pool]:
-    """A pool on the test's own database."""
-    pool = open_pool(postgres_url, 6, "test-paste")
-    yield pool
-    pool.close()
 
 
 def _record(value: Any, offset: int = 0, **more: Any) -> Incoming:
@@ -217,7 +209,7 @@ class _DiesOnce(Link):
         """Fail the first time."""
         if not _DiesOnce.died:
             _DiesOnce.died = True
-            raise Rewind("killed between sealing and publishing")
+            raise Fenced("killed between sealing and publishing")
         super().publish(records, offsets, group)
 
 

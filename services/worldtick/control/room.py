@@ -14,9 +14,9 @@ from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.sealed import decode_sealed
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.desk import Again, Dead, Desk, Incoming, Passed, Sealed, Verdict, Waits, worlds_to_ring
-from worldtick.control.errors import Rewind
 from worldtick.control.letters import dead_letter
 from worldtick.control.link import POLL_S, Link, Outgoing, Place
+from worldtick.runtime.errors import Fenced
 from worldtick.runtime.metrics import DEPENDENCY_ERRORS, PASTES
 from worldtick.runtime.vitals import Vitals
 from worldtick.sealing.rings import rings_of
@@ -103,7 +103,7 @@ class Room:
                     self.turn()
                     self._say(None)
                     failures = 0
-                except (Rewind, Unavailable) as failed:
+                except (Fenced, Unavailable) as failed:
                     pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
                     failures += 1
                     self._say(failed)
@@ -121,10 +121,10 @@ class Room:
             return
         try:
             self._publish([], [])
-        except Rewind as failed:
+        except Fenced as failed:
             log.warning("control_leaves_uncommitted", extra={"error": str(failed)})
 
-    def _say(self, failed: Rewind | Unavailable | None) -> None:
+    def _say(self, failed: Fenced | Unavailable | None) -> None:
         if self._vitals is None:
             return
         self._vitals.beat("control", STALE_AFTER_S)
@@ -132,12 +132,12 @@ class Room:
             self._vitals.part("kafka", True)
             self._vitals.part("database", True)
             return
-        part = "kafka" if isinstance(failed, Rewind) else "database"
+        part = "kafka" if isinstance(failed, Fenced) else "database"
         self._vitals.part(part, False, str(failed))
         DEPENDENCY_ERRORS.labels(part, "control").inc()
 
     def turn(self) -> int:
-        """One batch; the number of records done. Raises Rewind, DatabaseAway, DatabaseBusy."""
+        """One batch; the number of records done. Raises Fenced, DatabaseAway, DatabaseBusy."""
         if not self._held:
             return self._turn(None)
         with listening(self._pool) as wait:  # begun before judging, so that no service finishes unheard

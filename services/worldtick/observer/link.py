@@ -20,14 +20,14 @@ from worldtick.contracts.deadletter import SUFFIX, DeadLetter
 from worldtick.contracts.letters import PRODUCER, fitted
 from worldtick.contracts.topics import topic_spec
 from worldtick.observer.counting import Dead, Seen
-from worldtick.runtime.clients import new_consumer, new_producer
 from worldtick.runtime.errors import Fenced
+from worldtick.runtime.members import CALL_S, fetched, new_member, new_press, put
 from worldtick.runtime.topics import admin_client
 
 BATCH_MAX: Final = 1_000
 POLL_S: Final = 0.5
 GROUP: Final = "worldtick.observer"
-_CALL_S: Final = 10.0
+SESSION_TIMEOUT_MS: Final = 6_000
 
 Place = tuple[str, int]  # topic without prefix, partition
 
@@ -53,32 +53,21 @@ class Link:
             """Callbacks only record, within poll; no batch is in hand then. One that held `self` would make a cycle."""
             moved[0] += 1
 
-        self._consumer = new_consumer(
-            {
-                **self._kafka,
-                "group.id": f"{prefix}{GROUP}",
-                "client.id": GROUP,
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "earliest",
-                "partition.assignment.strategy": "cooperative-sticky",
-                "max.poll.interval.ms": 120_000,
-                "session.timeout.ms": 6_000,
-                "topic.metadata.refresh.interval.ms": 5_000,  # a topic made later is found soon
-            }
-        )
+        settings = {
+            "max.poll.interval.ms": 120_000,
+            "topic.metadata.refresh.interval.ms": 5_000,  # a topic made later is found soon
+        }
+        self._consumer = new_member(self._kafka, f"{prefix}{GROUP}", SESSION_TIMEOUT_MS, settings)
         self._producer: Producer | None = None
         names = [prefix + topic for topic in topics]
         self._consumer.subscribe(names, on_assign=note, on_revoke=note, on_lost=note)
 
     def poll(self) -> Batch:
         """Up to BATCH_MAX records, as soon as there is one; none after POLL_S. Raises Fenced on a fatal error."""
-        messages = self._consumer.consume(1, POLL_S)
-        if messages:
-            messages += self._consumer.consume(BATCH_MAX - 1, 0)
+        messages = fetched(self._consumer, BATCH_MAX, POLL_S)
         group = self._consumer.consumer_group_metadata()
         rebalanced, self._moves[0] = bool(self._moves[0]), 0
-        return Batch([self._seen(message) for message in messages if _is_record(message)], group, rebalanced)
+        return Batch([self._seen(message) for message in messages], group, rebalanced)
 
     def _seen(self, message: Message) -> Seen:
         kind, stamp_ms = message.timestamp()
@@ -97,7 +86,7 @@ class Link:
         """Every partition that is assigned: the committed offset (-1: none) and its metadata. Raises Fenced."""
         try:
             held = self._consumer.assignment()
-            found = self._consumer.committed(held, timeout=_CALL_S) if held else []
+            found = self._consumer.committed(held, timeout=CALL_S) if held else []
         except KafkaException as failed:
             raise Fenced(f"the committed offsets cannot be read: {failed}") from failed
         return {(self._bare(p.topic), p.partition): (max(p.offset, -1), p.metadata or "") for p in found}
@@ -107,9 +96,9 @@ class Link:
         names = [self._prefix + topic for topic in self._topics]
         found: dict[str, str] = {}
         admin = admin_client(self._kafka)  # held until the answers are there
-        for name, described in admin.describe_topics(TopicCollection(names), request_timeout=_CALL_S).items():
+        for name, described in admin.describe_topics(TopicCollection(names), request_timeout=CALL_S).items():
             try:
-                found[self._bare(name)] = str(described.result(_CALL_S).topic_id)
+                found[self._bare(name)] = str(described.result(CALL_S).topic_id)
             except KafkaException as failed:
                 if failed.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise Fenced(f"the topics cannot be described: {failed}") from failed
@@ -137,9 +126,9 @@ class Link:
             for one in dead:
                 letter = fitted(self._letter(one), topic_spec(one.seen.topic).max_message_bytes)
                 topic = self._prefix + one.seen.topic + SUFFIX
-                producer.produce(topic, key=letter.key, value=letter.value, headers=letter.headers)
-            producer.send_offsets_to_transaction(moved, group, _CALL_S)
-            producer.commit_transaction(_CALL_S)
+                put(producer, topic, letter.key, letter.value, letter.headers)
+            producer.send_offsets_to_transaction(moved, group, CALL_S)
+            producer.commit_transaction(CALL_S)
         except (KafkaException, BufferError) as failed:
             raise Fenced(f"the observer's Kafka transaction did not surely commit: {failed}") from failed
 
@@ -163,29 +152,17 @@ class Link:
         Else the offsets in it could not be read before it times out. Raises Fenced if Kafka is away.
         """
         self._forget_producer()
-        producer = new_producer(
-            {
-                **self._kafka,
-                "transactional.id": f"{self._prefix}{GROUP}.{slot}",
-                "transaction.timeout.ms": 15_000,
-                "acks": "all",
-                "linger.ms": 0,
-                **PRODUCER,
-                "retry.backoff.ms": 2,  # at 100 the next transaction waits 93 ms for the last one's markers
-            }
-        )
         try:
-            producer.init_transactions(_CALL_S)
+            self._producer = new_press(self._kafka, f"{self._prefix}{GROUP}.{slot}", {"linger.ms": 0, **PRODUCER})
         except KafkaException as away:
             raise Fenced(f"Kafka does not let the observer begin transactions: {away}") from away
-        self._producer = producer
 
     def _forget_producer(self) -> None:
         """What its last transaction became is told by the committed offsets."""
         producer, self._producer = self._producer, None
         if producer is not None:
             try:
-                producer.abort_transaction(_CALL_S)
+                producer.abort_transaction(CALL_S)
             except KafkaException:
                 producer.purge()  # fenced, away or outcome unknown: it times out by itself
 
@@ -195,12 +172,3 @@ class Link:
 
     def _bare(self, topic: str | None) -> str:
         return (topic or "").removeprefix(self._prefix)
-
-
-def _is_record(message: Message) -> bool:
-    error = message.error()
-    if error is None:
-        return True
-    if error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED:
-        raise Fenced(f"reading failed: {error}")
-    return False  # librdkafka retries by itself

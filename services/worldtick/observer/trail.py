@@ -14,7 +14,7 @@ from worldtick.contracts.ids import home_partition
 from worldtick.contracts.rings import decode_ring
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.stamps import rfc3339
-from worldtick.runtime.clients import new_consumer
+from worldtick.runtime.clients import new_reader
 
 RECORDS_MAX: Final = 20_000  # looked through
 SECONDS_MAX: Final = 10.0
@@ -45,15 +45,7 @@ def rings_of(
 
     A tick that was rung again has several. Raises Unavailable if Kafka is away.
     """
-    consumer = new_consumer(
-        {
-            **kafka,
-            "group.id": "worldtick.trail",  # never joined, never committed to: assigned by hand
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-        }
-    )
+    consumer = new_reader(kafka, "trail")
     try:
         return list(_look(consumer, prefix + topic, world, seq, sealed_at, registry))
     except KafkaException as away:

@@ -14,6 +14,18 @@ def new_consumer(settings: Mapping[str, Any]) -> Consumer:
     return Consumer(dict(settings), logger=KAFKA_LOG)
 
 
+def new_reader(kafka: Mapping[str, Any], name: str, more: Mapping[str, Any] | None = None) -> Consumer:
+    """A consumer outside any group, for a look at what was committed: assigned by hand, committing nothing."""
+    settings = {
+        **kafka,
+        "group.id": f"worldtick.{name}",  # never joined
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "earliest",
+    }
+    return new_consumer({**settings, **(more or {})})
+
+
 def new_producer(settings: Mapping[str, Any]) -> Producer:
     """A producer whose own lines come through our logs. Raises KafkaException for settings that contradict."""
     return Producer(dict(settings), logger=KAFKA_LOG)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from worldtick.contracts.errors import Faulty, Refused, Unavailable
-from worldtick.runtime.clients import new_consumer
+from worldtick.runtime.clients import new_reader
 
 _ASK_S: Final = 10.0
 _NOT_YET: Final = (
@@ -22,16 +22,7 @@ def fetch_record(kafka: Mapping[str, Any], topic: str, partition: int, offset: i
     """The committed record at an offset. Raises Faulty without such a topic or partition, Refused if it is not there
     (any more), Unavailable if Kafka is away.
     """
-    consumer = new_consumer(
-        {
-            **kafka,
-            "group.id": "worldtick.fetch",  # never joined, never committed to: assigned by hand
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "error",
-            "enable.partition.eof": True,
-        }
-    )
+    consumer = new_reader(kafka, "fetch", {"auto.offset.reset": "error", "enable.partition.eof": True})
     place = TopicPartition(topic, partition, offset)
     try:
         there = consumer.list_topics(timeout=_ASK_S).topics

@@ -2,38 +2,25 @@
 Lives here: consumer, producer, what their errors mean. Not here: when they are asked (worker), bytes (contracts)."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from confluent_kafka import (
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    Producer,
-    TopicCollection,
-    TopicPartition,
-)
-from confluent_kafka.admin import OffsetSpec
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicCollection, TopicPartition
 
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.headers import cloudevent_headers
 from worldtick.contracts.outputs import decode_outputs
-from worldtick.runtime.clients import new_consumer, new_producer
 from worldtick.runtime.effects import Published, Record, Transact
 from worldtick.runtime.errors import Fenced
+from worldtick.runtime.members import CALL_S, fetched, new_member, new_press, put, seek, spans
 from worldtick.runtime.topics import admin_client
 
 log = logging.getLogger(__name__)
 
-CALL_S: Final = 10.0  # of one call to a broker
 PROBE_S: Final = 5.0  # of a sign of life
 SOCKET_TIMEOUT_MS: Final = 10_000
 MAX_POLL_MS: Final = 300_000
-TRANSACTION_TIMEOUT_MS: Final = 15_000
-SEEK_TRIES: Final = 100  # a partition just assigned refuses to seek for some milliseconds
-PRODUCE_TRIES: Final = 100
 BATCH_BYTES: Final = 131_072
 
 
@@ -67,23 +54,13 @@ class Feed:
         self.held: set[int] = set()
         self._topic = topic
         self._admin = admin_client(kafka)
-        self._consumer = new_consumer(
-            {
-                **kafka,
-                "group.id": group,
-                "client.id": group,
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",  # and so offsets are fetched stable
-                "auto.offset.reset": "earliest",  # the tick table is the log: any ring that is left will do
-                "partition.assignment.strategy": "cooperative-sticky",
-                "max.poll.interval.ms": MAX_POLL_MS,
-                "session.timeout.ms": session_timeout_ms,
-                "heartbeat.interval.ms": max(200, session_timeout_ms // 4),
-                "socket.timeout.ms": SOCKET_TIMEOUT_MS,
-                "fetch.wait.max.ms": 500,
-                "queued.max.messages.kbytes": 65_536,
-            }
-        )
+        settings = {
+            "max.poll.interval.ms": MAX_POLL_MS,
+            "socket.timeout.ms": SOCKET_TIMEOUT_MS,
+            "fetch.wait.max.ms": 500,
+            "queued.max.messages.kbytes": 65_536,
+        }
+        self._consumer = new_member(kafka, group, session_timeout_ms, settings)
         self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
 
     def _on_assign(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
@@ -108,26 +85,15 @@ class Feed:
 
         Raises Fenced where reading has to begin again.
         """
-        messages = self._consumer.consume(1, wait_s)  # asking for many at once would wait the whole time for them
-        if messages and records_max > 1:
-            messages += self._consumer.consume(records_max - 1, 0)
+        messages = fetched(self._consumer, records_max, wait_s)
         if self.moved:
             return Polled()
-        records = [
-            Record(message.partition(), message.offset(), message.value(), message)
-            for message in messages
-            if message.error() is None or self._passes(message.error())
-        ]
+        records = [Record(message.partition(), message.offset(), message.value(), message) for message in messages]
         return Polled(records, self._consumer.consumer_group_metadata()) if records else Polled()
 
     def serve(self) -> None:
         """Hear of partitions that came or went, while nothing may be read. What was fetched is read again later."""
         self._consumer.consume(1, 0)
-
-    def _passes(self, error: KafkaError | None) -> bool:
-        if error is not None and (error.fatal() or error.code() == KafkaError._MAX_POLL_EXCEEDED):
-            raise Fenced(f"reading {self._topic} failed: {error.str()}")
-        return False  # librdkafka retries by itself
 
     def committed(self, partitions: Collection[int]) -> dict[int, tuple[int, str]]:
         """The committed offset (0 where none is) and its metadata; waits for open transactions. Raises Unavailable."""
@@ -157,16 +123,8 @@ class Feed:
 
     def spans(self, partitions: Collection[int]) -> dict[int, tuple[int, int]]:
         """Where the log of each partition begins and ends. Raises Unavailable."""
-        # Asked over the admin's own connection: on the consumer's it would wait behind a fetch, half a second each.
         places = [TopicPartition(self._topic, partition) for partition in partitions]
-        try:
-            first, end = (
-                self._admin.list_offsets(dict.fromkeys(places, spec), request_timeout=CALL_S)
-                for spec in (OffsetSpec.earliest(), OffsetSpec.latest())
-            )
-            return {p.partition: (first[p].result(CALL_S).offset, end[p].result(CALL_S).offset) for p in places}
-        except (KafkaException, TimeoutError) as away:
-            raise Unavailable(f"Kafka does not tell how far {self._topic} goes: {away}") from away
+        return {partition: span for (_, partition), span in spans(self._admin, places).items()}
 
     def probe(self) -> None:
         """Ask for a sign of life: a member that has nothing to read would not notice. Raises Unavailable."""
@@ -182,19 +140,7 @@ class Feed:
     def seek(self, offsets: Mapping[int, int]) -> None:
         """Read on from these offsets. Raises Fenced if a partition is not ours any more."""
         for partition, offset in offsets.items():
-            self._seek(TopicPartition(self._topic, partition, offset))
-
-    def _seek(self, place: TopicPartition) -> None:
-        for _ in range(SEEK_TRIES):
-            try:
-                self._consumer.seek(place)
-            except KafkaException as refused:
-                if refused.args[0].code() != KafkaError._STATE or self.moved:
-                    raise Fenced(f"{place.topic}/{place.partition} is not ours to read: {refused}") from refused
-                self._consumer.poll(0.02)  # serves the assignment; what it brings is read again after the seek
-            else:
-                return
-        raise Fenced(f"{place.topic}/{place.partition} does not take a position")
+            seek(self._consumer, TopicPartition(self._topic, partition, offset), lambda: self.moved)
 
     def close(self) -> None:
         """Leave the group at once."""
@@ -209,31 +155,24 @@ class Press:
         self.busy = False  # whether a transaction is under way
         self._prefix = prefix
         self._tick_topic = tick_topic
+        self._kafka = kafka
+        self._name = transactional_id
         self._settings = {
-            **kafka,
-            "transactional.id": transactional_id,
-            "client.id": transactional_id,
-            "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
             "message.timeout.ms": SOCKET_TIMEOUT_MS,
             "socket.timeout.ms": SOCKET_TIMEOUT_MS,
-            "acks": "all",
-            "partitioner": "murmur2_random",
             "linger.ms": 1,
             "batch.size": BATCH_BYTES,
             "batch.num.messages": 100_000,
             "queue.buffering.max.messages": 500_000,
             "compression.type": "lz4",  # as simulation.event declares; the broker need not do it again
-            "retry.backoff.ms": 2,  # at 100 the next transaction waits 93 ms for the last one's markers
         }
         self._producer = self._begin()
 
     def _begin(self) -> Producer:
-        producer = new_producer(self._settings)
         try:
-            producer.init_transactions(CALL_S)  # ends what a predecessor of this name left open
+            return new_press(self._kafka, self._name, self._settings)
         except KafkaException as away:
             raise Unavailable(f"Kafka does not let us begin transactions: {away.args[0].str()}") from away
-        return producer
 
     def renew(self) -> None:
         """A new producer, so that what the old one left open is surely over. Raises Unavailable."""
@@ -265,21 +204,11 @@ class Press:
     def _produce(self, effect: Transact) -> None:
         for ring in effect.rings:
             message: Message = ring.source
-            self._put(self._tick_topic, ring.world, ring.value, message.headers() or [], ring.partition)
+            put(self._producer, self._tick_topic, ring.world, ring.value, message.headers() or [], ring.partition)
         for body in effect.outputs:
             said = decode_outputs(body)
             for one in said.messages:
                 headers = cloudevent_headers(
                     one.event_id, one.event_type, said.time, said.source, said.world, said.traceparent, one.value
                 )
-                self._put(self._prefix + one.topic, said.world, one.value, headers + one.headers, -1)
-
-    def _put(self, topic: str, key: str, value: bytes | None, headers: Sequence[Any], partition: int) -> None:
-        for _ in range(PRODUCE_TRIES):
-            try:
-                self._producer.produce(topic, value, key, partition, headers=headers)
-            except BufferError:
-                self._producer.poll(0.1)  # what is under way makes room
-            else:
-                return
-        raise BufferError("Kafka takes nothing more")
+                put(self._producer, self._prefix + one.topic, said.world, one.value, headers + one.headers)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from worldtick.contracts.errors import Faulty, Unavailable
-from worldtick.runtime.clients import new_consumer
+from worldtick.runtime.clients import new_reader
 
 _ASK_S: Final = 10.0
 _POLL_S: Final = 0.5
@@ -32,16 +32,7 @@ def tail_topic(
     log still has them. Without `follow` it ends at the end that the log has at the start. Raises Faulty if there is no
     such topic, Unavailable if Kafka is away.
     """
-    consumer = new_consumer(
-        {
-            **kafka,
-            "group.id": "worldtick.tail",  # never joined, never committed to: assigned by hand
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            "enable.partition.eof": True,
-        }
-    )
+    consumer = new_reader(kafka, "tail", {"enable.partition.eof": True})
     try:
         starts, left = _bounds(consumer, topic, last, timeout_s, begin or {})
         consumer.assign(starts)
