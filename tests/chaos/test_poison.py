@@ -32,12 +32,12 @@ def test_a_step_that_raises_is_dead_and_three_in_a_row_park_its_slice(fleet: Fle
     fleet.seal(10)
     fleet.until(lambda: fleet.behind() == 4)
     assert fleet.query("select status, version, dead_in_row from slice where status <> 0") == [(1, 6, 3)]
-    assert [line["world"] for line in worker.lines("slice_parked")] == ["w3"]
+    fleet.until(lambda: [line["world"] for line in worker.lines("slice_parked")] == ["w3"])  # said after the commit
     dead = {("w2", "tally", 0, 3), ("w2", "tally", 0, 6)} | {("w3", "tally", 0, seq) for seq in (4, 5, 6)}
     fleet.await_published()
     assert fleet.check(dead).dead == 5
     _check_letters(fleet)
-    assert worker.metric("worldtick_worker_ticks_total") == 36
+    fleet.until(lambda: worker.metric("worldtick_worker_ticks_total") == 36)  # counted after publishing
 
     with transaction(fleet.pool) as conn:
         (key,) = fleet.query("select slice_key from slice where status <> 0")[0]
