@@ -22,6 +22,11 @@ SERVERS = pytest.StashKey[Servers]()
 DELETE_S_MAX = 10.0
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--update-golden writes golden digests again, where a step_version that was raised allows it."""
+    parser.addoption("--update-golden", action="store_true", help="write golden digests again; see docs/SERVICES.md")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the servers; nothing is started yet."""
     config.stash[SERVERS] = Servers(load())

@@ -58,4 +58,4 @@ def _stamp_with_callees(dispatcher: Any) -> None:
     the old callee's code, and a replay would diverge after an update in place.
     """
     cache_file = dispatcher._cache._cache_file
-    cache_file._source_stamp = (cache_file._source_stamp, fingerprint(dispatcher))
+    cache_file._source_stamp = (cache_file._source_stamp, fingerprint(dispatcher), tuple(OPTIONS.items()))

@@ -48,7 +48,7 @@ def test_keeps_the_laws() -> None:
 
 
 def test_gives_the_agreed_bytes(request: pytest.FixtureRequest) -> None:
-    check_golden(_eventful(TOWN), GOLDEN, bool(request.config.getoption("--update-golden", default=False)))
+    check_golden(_eventful(TOWN), GOLDEN, bool(request.config.getoption("--update-golden")))
 
 
 def _goods(market: Market) -> np.ndarray[Any, np.dtype[np.int64]]:
