@@ -121,7 +121,7 @@ def test_a_corrupted_snapshot_stops_its_slice_alone(fleet: Fleet) -> None:
     fleet.seal(5)
     fleet.until(lambda: fleet.behind() == 5)
     assert fleet.query("select status, version from slice where status <> 0") == [(2, 5)]
-    assert [(line["world"], line["level"]) for line in worker.lines("slice_blocked")] == [("w0", "ERROR")]
+    fleet.until(lambda: [(line["world"], line["level"]) for line in worker.lines("slice_blocked")] == [("w0", "ERROR")])
     fleet.await_published()
     assert worker.terminate() == 0
     assert fleet.check().steps == 9 * 10 + 5
