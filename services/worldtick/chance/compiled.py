@@ -18,7 +18,7 @@ def compiled(kernel: Kernel) -> Kernel:
     No fastmath and no prange: the same input gives the same bytes. A division by zero raises nothing (raising would
     keep loops from being vectorised), and a kernel allocates nothing: it is given its scratch, and no references are
     counted.
-    The cache lies beside the source, in the user's cache directory, or in NUMBA_CACHE_DIR. Where none of them can be
+    The cache lies in NUMBA_CACHE_DIR if set, else beside the source, else in the user's own. Where none of them can be
     written the kernel still works: each process then compiles it anew, some seconds.
     """
     try:
