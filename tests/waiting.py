@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 POLL_S = 0.02
-WAIT_S = 40.0
+WAIT_S = 60.0  # on a machine that is busy with other things as well
 
 
 def until(done: Callable[[], bool], seconds_max: float = WAIT_S, what: str = "it") -> None:

@@ -22,6 +22,9 @@ LOCK_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10.0
 MIGRATION_LOCK = 0x776F726C64746963  # any fixed number: "worldtic"
+# A process frozen within a transaction keeps what it locked from its successor for so long. The longest that is meant to
+# idle is a ticker's while Kafka takes its rings, which has a bound of 11 s.
+IDLE_TRANSACTION_MS = 20_000
 MIGRATION_TIMEOUT_MS = 600_000  # a migration may rewrite a large table
 
 _BUSY = (
@@ -70,7 +73,7 @@ def _connect_arguments(application_name: str, statement_timeout_ms: int) -> dict
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_S,
         "options": f"-c statement_timeout={statement_timeout_ms} -c lock_timeout={LOCK_TIMEOUT_MS}"
-        " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
+        f" -c idle_in_transaction_session_timeout={IDLE_TRANSACTION_MS} -c timezone=UTC",
         "keepalives": 1,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
