@@ -22,8 +22,8 @@ LOCK_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 5
 POOL_TIMEOUT_S = 10.0
 MIGRATION_LOCK = 0x776F726C64746963  # any fixed number: "worldtic"
-# A process frozen within a transaction keeps what it locked from its successor for so long. The longest that is meant to
-# idle is a ticker's while Kafka takes its rings, which has a bound of 11 s.
+# A process frozen within a transaction keeps what it locked from its successor for so long. The longest that is meant
+# to idle is a ticker's while Kafka takes its rings, which has a bound of 11 s.
 IDLE_TRANSACTION_MS = 20_000
 MIGRATION_TIMEOUT_MS = 600_000  # a migration may rewrite a large table
 
