@@ -8,7 +8,7 @@ from typing import Any
 from tests.simulation.house import Habits, House
 from tests.simulation.plan import among_zombies
 from tests.simulation.run import Mutant
-from worldtick.runtime.batches import Prepared, Rung
+from worldtick.runtime.batches import Prepared
 from worldtick.runtime.effects import (
     APPLIED,
     Attempt,
@@ -116,14 +116,8 @@ class StaleIsDone(Protocol):
 class ForeignRings(Protocol):
     """Counts rings on any partition."""
 
-    _here = 0
-
-    def _ring(self, record: Record) -> Rung | None:
-        self._here = record.partition
-        return super()._ring(record)
-
-    def _home(self, world: str) -> int:
-        return self._here
+    def _at_home(self, world: str, partition: int) -> bool:
+        return True
 
 
 class MemoryKept(Protocol):

@@ -156,7 +156,7 @@ class Press:
         self._prefix = prefix
         self._tick_topic = tick_topic
         self._kafka = kafka
-        self._name = transactional_id
+        self.name = transactional_id
         self._settings = {
             "message.timeout.ms": SOCKET_TIMEOUT_MS,
             "socket.timeout.ms": SOCKET_TIMEOUT_MS,
@@ -170,7 +170,7 @@ class Press:
 
     def _begin(self) -> Producer:
         try:
-            return new_press(self._kafka, self._name, self._settings)
+            return new_press(self._kafka, self.name, self._settings)
         except KafkaException as away:
             raise Unavailable(f"Kafka does not let us begin transactions: {away.args[0].str()}") from away
 

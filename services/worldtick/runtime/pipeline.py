@@ -9,6 +9,7 @@ from typing import Any, Final
 from worldtick.runtime.batches import Prepared
 from worldtick.runtime.effects import Effect
 
+PASS_S_MAX: Final = 15.0  # a call to Kafka or PostgreSQL has bounds below that
 DEPTH: Final = 1  # batches waiting before a stage; more bring nothing and are lost in a failure
 Perform = Callable[[Any], Any]
 Stage = Callable[[Prepared], bool]
@@ -47,15 +48,23 @@ class Pipeline:
         """Whether nothing is under way."""
         return self._under_way == 0
 
-    def pass_on(self, batch: Prepared, lone: bool) -> None:
-        """Hand a prepared batch over; waits while the next stage is full. A lone one at rest is done here and now."""
+    def pass_on(self, batch: Prepared, lone: bool, seconds_max: float = PASS_S_MAX) -> bool:
+        """Hand a prepared batch over; waits while the next stage is full. A lone one at rest is done here and now.
+
+        False: the next stage has not taken it in time, so that it is dropped.
+        """
         if lone and self.idle:
             if self._guarded(self._commit, batch):
                 self._guarded(self._publish, batch)
-            return
+            return True
         with self._idle:
             self._under_way += 1
-        self._committing.put(batch)
+        try:
+            self._committing.put(batch, timeout=seconds_max)
+        except queue.Full:
+            self._done()
+            return False
+        return True
 
     def wait_idle(self, seconds_max: float) -> bool:
         """Wait until nothing is under way, or the time is up; says which."""

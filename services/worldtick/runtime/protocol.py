@@ -167,7 +167,7 @@ class Protocol:
     def _read(self, records: Sequence[Record], batch: Prepared) -> list[Rung]:
         rings: list[Rung] = []
         ends: dict[int, int] = {}
-        stands, homes, passed = self._next, self._homes, batch.passed
+        stands, passed = self._next, batch.passed
         by_seq = self._service.stream == "all"
         for record in records:
             partition, offset = record.partition, record.offset
@@ -179,8 +179,7 @@ class Protocol:
             except Unreadable:  # control's: it dead-letters garbage and seals pastes
                 passed[partition] = passed.get(partition, 0) + 1
                 continue
-            home = homes.get(ring.world)
-            if partition == (self._home(ring.world) if home is None else home):
+            if self._at_home(ring.world, partition):
                 place = ring.seq if by_seq else ring.kind_seq
                 rings.append(Rung(partition, offset, ring.world, place, record.value, record.source))
             else:
@@ -201,13 +200,13 @@ class Protocol:
         self._next[partition] = until
         return batch
 
-    def _home(self, world: str) -> int:
+    def _at_home(self, world: str, partition: int) -> bool:
         home = self._homes.get(world)
         if home is None:
             if len(self._homes) >= HOMES_MAX:
                 self._homes.clear()
             home = self._homes[world] = home_partition(world, self._partitions)
-        return home
+        return home == partition
 
     def _with_slices(self, rings: Sequence[Rung], batch: Prepared) -> list[Rung]:
         """The rings of worlds that have this service; the others are passed."""
@@ -367,7 +366,7 @@ class Protocol:
         offsets = {p: (end, msgspec.json.encode(accounts[p]).decode()) for p, _, end in batch.ranges}
         outputs = [body for _, _, body in rows if body]
         outcome: Published = yield Transact(outputs, batch.again, offsets, batch.group)
-        if outcome is not Published.YES:
+        if outcome is not Published.YES or batch.epoch != self.epoch:  # an answer after the next placing is none
             self.fail()
             return False
         self._accounts.update(accounts)

@@ -216,8 +216,12 @@ class Worker:
                 self._settled = False
             return True
         batch = drive(self._protocol.prepare(polled.records, polled.group), self._sql.perform)
-        self._pipeline.pass_on(batch, lone=len(polled.records) <= LONE_RECORDS_MAX)
+        if not self._pipeline.pass_on(batch, lone=len(polled.records) <= LONE_RECORDS_MAX):
+            raise self._stuck()
         return True
+
+    def _stuck(self) -> Unavailable:
+        return Unavailable(f"{'Kafka' if self._press.busy else 'PostgreSQL'} does not end what is under way")
 
     def _pipeline_failure(self) -> Exception:
         error = self._pipeline.error
@@ -243,7 +247,7 @@ class Worker:
         """Stand at the committed offsets, with nothing under way and every partition claimed."""
         self._protocol.fail()
         if not self._pipeline.wait_idle(IDLE_S_MAX):
-            raise Unavailable(f"{'Kafka' if self._press.busy else 'PostgreSQL'} does not end what is under way")
+            self._abandon()
         if topic_identity(self._place.kafka, self._topic) != self._identity:
             raise TopicReplaced(
                 f"topic {self._topic} was made anew, or has more partitions now: start the worker again"
@@ -270,6 +274,18 @@ class Worker:
         self._vitals.part("database", True)
         for gap in gaps:
             self._pipeline.pass_on(gap, lone=False)
+
+    def _abandon(self) -> None:
+        """Go on without a call to Kafka that does not come back, though it was given a bound. Raises Unavailable.
+
+        A producer of the same name ends its transaction; its thread may end when it can, what it was to publish is
+        read again. PostgreSQL's calls are cut by the watchdog, so they come back.
+        """
+        if not self._press.busy:
+            raise self._stuck()
+        self._press = Press(self._place.kafka, self._press.name, self._place.prefix, self._topic)
+        self._pipeline = Pipeline(self._commit, self._publish, self._protocol.fail)
+        log.warning("transaction_abandoned", extra={"service": self._service.name})
 
     def _in_log(self, committed: Mapping[int, tuple[int, str]]) -> tuple[dict[int, tuple[int, str]], dict[int, int]]:
         """Committed offsets, none beyond the end of a log that was cut short; and where the log begins after them."""
