@@ -130,7 +130,7 @@ class Stage:
         """Compile in this process, so that the workers find it done, and do not do it all at the same time."""
         warm_up = catalogue()[SERVICE].warm_up
         if warm_up is not None:
-            self.screen.say("getting the economy ready; the first time it is compiled, which takes half a minute")
+            self.screen.say("getting the economy ready; the first time it is compiled, which takes some ten seconds")
             warm_up()
 
     def _free_name(self) -> str:
