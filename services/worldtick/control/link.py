@@ -8,14 +8,14 @@ import socket
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.letters import PRODUCER
 from worldtick.control.desk import Incoming
 from worldtick.runtime.errors import Fenced
-from worldtick.runtime.members import CALL_S, fetched, new_member, new_press, put, seek, spans
+from worldtick.runtime.members import CALL_S, Moves, fetched, new_member, new_press, put, seek, spans
 from worldtick.runtime.topics import admin_client
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Link:
     ) -> None:
         self.prefix = prefix
         self._kafka = dict(kafka)
-        self._moved = False
+        self._moves = Moves()
         self._paused: set[Place] = set()
         self._producer: Producer | None = None
         self._admin: AdminClient | None = None
@@ -64,11 +64,7 @@ class Link:
         settings = {"max.poll.interval.ms": 120_000, "queued.max.messages.kbytes": QUEUED_KBYTES_MAX}
         self._consumer = new_member(self._kafka, f"{prefix}worldtick.control", session_timeout_ms, settings)
         names = [prefix + topic for topic in topics]
-        self._consumer.subscribe(names, on_assign=self._note, on_revoke=self._note, on_lost=self._note)
-
-    def _note(self, _consumer: Consumer, _places: list[TopicPartition]) -> None:
-        """Callbacks only record; poll() acts."""
-        self._moved = True
+        self._moves.subscribe(self._consumer, names)
 
     def poll(self, wait_s: float = POLL_S) -> Batch:
         """Up to BATCH_MAX records, as soon as there is one; none after `wait_s`.
@@ -77,7 +73,7 @@ class Link:
         committed offset: a batch never outlives the generation that it was read in. Raises Fenced.
         """
         messages = fetched(self._consumer, BATCH_MAX, wait_s)
-        if self._moved:
+        if self._moves.moved:
             self.reposition()
             return Batch([], None, True)
         group = self._consumer.consumer_group_metadata()
@@ -97,7 +93,7 @@ class Link:
 
     def reposition(self) -> None:
         """Read on from the committed offset of all that we hold; from the first record there is where that is gone."""
-        self._moved = False
+        self._moves.take()
         try:
             held = self._consumer.assignment()
             self._consumer.resume(held)
@@ -109,7 +105,7 @@ class Link:
             raise Fenced(f"the committed offsets cannot be read: {failed}") from failed
         for place in places:
             key = (place.topic, place.partition)
-            seek(self._consumer, TopicPartition(*key, _start(place, *found[key])), lambda: self._moved)
+            seek(self._consumer, TopicPartition(*key, _start(place, *found[key])), lambda: self._moves.moved)
 
     def pause(self, places: Collection[Place]) -> None:
         """Bring nothing from these partitions, and again from all others. Raises Fenced."""

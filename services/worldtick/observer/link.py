@@ -7,7 +7,6 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import (
     OFFSET_BEGINNING,
     TIMESTAMP_NOT_AVAILABLE,
-    Consumer,
     KafkaError,
     KafkaException,
     Message,
@@ -21,7 +20,7 @@ from worldtick.contracts.letters import PRODUCER, fitted
 from worldtick.contracts.topics import topic_spec
 from worldtick.observer.counting import Dead, Seen
 from worldtick.runtime.errors import Fenced
-from worldtick.runtime.members import CALL_S, fetched, new_member, new_press, put
+from worldtick.runtime.members import CALL_S, Moves, fetched, new_member, new_press, put
 from worldtick.runtime.topics import admin_client
 
 BATCH_MAX: Final = 1_000
@@ -47,12 +46,7 @@ class Link:
         self._kafka = dict(kafka)
         self._prefix = prefix
         self._topics = tuple(topics)
-        moved = self._moves = [0]
-
-        def note(_consumer: Consumer, _places: list[TopicPartition]) -> None:
-            """Callbacks only record, within poll; no batch is in hand then. One that held `self` would make a cycle."""
-            moved[0] += 1
-
+        self._moves = Moves()
         settings = {
             "max.poll.interval.ms": 120_000,
             "topic.metadata.refresh.interval.ms": 5_000,  # a topic made later is found soon
@@ -60,13 +54,14 @@ class Link:
         self._consumer = new_member(self._kafka, f"{prefix}{GROUP}", SESSION_TIMEOUT_MS, settings)
         self._producer: Producer | None = None
         names = [prefix + topic for topic in topics]
-        self._consumer.subscribe(names, on_assign=note, on_revoke=note, on_lost=note)
+        self._moves.subscribe(self._consumer, names)
 
     def poll(self) -> Batch:
         """Up to BATCH_MAX records, as soon as there is one; none after POLL_S. Raises Fenced on a fatal error."""
         messages = fetched(self._consumer, BATCH_MAX, POLL_S)
         group = self._consumer.consumer_group_metadata()
-        rebalanced, self._moves[0] = bool(self._moves[0]), 0
+        rebalanced = self._moves.moved
+        self._moves.take()
         return Batch([self._seen(message) for message in messages], group, rebalanced)
 
     def _seen(self, message: Message) -> Seen:

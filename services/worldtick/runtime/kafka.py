@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicCollection, TopicPartition
+from confluent_kafka import KafkaException, Message, Producer, TopicCollection, TopicPartition
 
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.headers import cloudevent_headers
 from worldtick.contracts.outputs import decode_outputs
 from worldtick.runtime.effects import Published, Record, Transact
 from worldtick.runtime.errors import Fenced
-from worldtick.runtime.members import CALL_S, fetched, new_member, new_press, put, seek, spans
+from worldtick.runtime.members import CALL_S, Moves, fetched, new_member, new_press, put, seek, spans
 from worldtick.runtime.topics import admin_client
 
 log = logging.getLogger(__name__)
@@ -48,10 +48,7 @@ class Feed:
     """One member of a service's group on its tick topic. Rebalances are noted here; the worker acts on them."""
 
     def __init__(self, kafka: Mapping[str, Any], group: str, topic: str, session_timeout_ms: int) -> None:
-        self.revoked: set[int] = set()  # since it was last cleared
-        self.lost: set[int] = set()
-        self.moved = False
-        self.held: set[int] = set()
+        self._moves = Moves()
         self._topic = topic
         self._admin = admin_client(kafka)
         settings = {
@@ -61,24 +58,22 @@ class Feed:
             "queued.max.messages.kbytes": 65_536,
         }
         self._consumer = new_member(kafka, group, session_timeout_ms, settings)
-        self._consumer.subscribe([topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        self._moves.subscribe(self._consumer, [topic])
 
-    def _on_assign(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
-        partitions = {int(place.partition) for place in places}
-        self.held |= partitions
-        self.moved = True
+    @property
+    def moved(self) -> bool:
+        """Whether partitions came or went since `take_moves`."""
+        return self._moves.moved
 
-    def _on_revoke(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
-        partitions = {int(place.partition) for place in places}
-        self.held -= partitions
-        self.revoked |= partitions
-        self.moved = True
+    @property
+    def held(self) -> set[int]:
+        """The partitions that are ours."""
+        return {partition for _, partition in self._moves.held}
 
-    def _on_lost(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
-        partitions = {int(place.partition) for place in places}
-        self.held -= partitions
-        self.lost |= partitions
-        self.moved = True
+    def take_moves(self) -> tuple[set[int], set[int]]:
+        """(revoked, lost) partitions since the last time."""
+        revoked, lost = self._moves.take()
+        return {partition for _, partition in revoked}, {partition for _, partition in lost}
 
     def poll(self, records_max: int, wait_s: float) -> Polled:
         """Records as soon as there is one, none after `wait_s`; none either if partitions moved meanwhile.
@@ -86,7 +81,7 @@ class Feed:
         Raises Fenced where reading has to begin again.
         """
         messages = fetched(self._consumer, records_max, wait_s)
-        if self.moved:
+        if self._moves.moved:
             return Polled()
         records = [Record(message.partition(), message.offset(), message.value(), message) for message in messages]
         return Polled(records, self._consumer.consumer_group_metadata()) if records else Polled()
@@ -140,7 +135,7 @@ class Feed:
     def seek(self, offsets: Mapping[int, int]) -> None:
         """Read on from these offsets. Raises Fenced if a partition is not ours any more."""
         for partition, offset in offsets.items():
-            seek(self._consumer, TopicPartition(self._topic, partition, offset), lambda: self.moved)
+            seek(self._consumer, TopicPartition(self._topic, partition, offset), lambda: self._moves.moved)
 
     def close(self) -> None:
         """Leave the group at once."""

@@ -3,6 +3,7 @@ Lives here: what each call to Kafka needs, and what its errors mean. Not here: w
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -14,6 +15,7 @@ from worldtick.runtime.errors import Fenced
 
 CALL_S: Final = 10.0  # of one call to a broker
 TRANSACTION_TIMEOUT_MS: Final = 15_000
+Place = tuple[str, int]  # topic, partition
 SEEK_TRIES: Final = 100  # a partition just assigned refuses to seek for some milliseconds
 PRODUCE_TRIES: Final = 100
 
@@ -34,6 +36,47 @@ def new_member(kafka: Mapping[str, Any], group: str, session_timeout_ms: int, mo
             **more,
         }
     )
+
+
+@dataclass(slots=True)
+class Moves:
+    """Which partitions came and went. Callbacks only note it, within poll; the loop acts.
+
+    It holds no client: one that its own callbacks hold is a cycle, and would be ended in whatever thread collects it.
+    """
+
+    held: set[Place] = field(default_factory=set)
+    revoked: set[Place] = field(default_factory=set)  # since the loop last took them
+    lost: set[Place] = field(default_factory=set)
+    moved: bool = False
+
+    def subscribe(self, consumer: Consumer, topics: Sequence[str]) -> None:
+        """Join the group for these topics."""
+        consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+
+    def take(self) -> tuple[set[Place], set[Place]]:
+        """(revoked, lost) since the last time."""
+        taken = self.revoked, self.lost
+        self.revoked, self.lost, self.moved = set(), set(), False
+        return taken
+
+    def _assigned(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
+        self.held |= _places(places)
+        self.moved = True
+
+    def _revoked(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
+        self.held -= _places(places)
+        self.revoked |= _places(places)
+        self.moved = True
+
+    def _lost(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
+        self.held -= _places(places)
+        self.lost |= _places(places)
+        self.moved = True
+
+
+def _places(places: Sequence[TopicPartition]) -> set[Place]:
+    return {(str(place.topic), int(place.partition)) for place in places}
 
 
 def new_press(kafka: Mapping[str, Any], name: str, more: Mapping[str, Any]) -> Producer:

@@ -233,15 +233,14 @@ class Worker:
 
     def _moved(self) -> None:
         """Partitions came or went: nothing under way may go on."""
-        feed = self._feed
         self._protocol.fail()
         self._settled = False
-        drive(self._protocol.let_go(feed.lost, lost=True), self._sql.perform)
-        self._releases = (self._releases | feed.revoked) - feed.lost - feed.held
-        feed.revoked, feed.lost, feed.moved = set(), set(), False
+        (revoked, lost), held = self._feed.take_moves(), self._feed.held
+        drive(self._protocol.let_go(lost, lost=True), self._sql.perform)
+        self._releases = (self._releases | revoked) - lost - held
         metrics.REBALANCES.labels(self._service.name).inc()
-        metrics.PARTITIONS.labels(self._service.name).set(len(feed.held))
-        log.info("partitions_moved", extra={"service": self._service.name, "partitions": sorted(feed.held)})
+        metrics.PARTITIONS.labels(self._service.name).set(len(held))
+        log.info("partitions_moved", extra={"service": self._service.name, "partitions": sorted(held)})
 
     def _settle(self) -> None:
         """Stand at the committed offsets, with nothing under way and every partition claimed."""
