@@ -259,7 +259,11 @@ class Worker:
             self._releases = set()
         held = set(self._feed.held)
         drive(self._protocol.claim(held), self._sql.perform)
-        committed = self._feed.committed(held)
+        try:
+            committed = self._feed.committed(held)
+        except Unavailable:
+            self._press.sweep(held, self._feed.group())
+            raise
         self._feed.prove_membership(committed)
         placed, holes = self._in_log(committed)
         self._protocol.place(placed)
