@@ -18,7 +18,6 @@ from worldtick.runtime.topics import admin_client
 
 log = logging.getLogger(__name__)
 
-COMMITTED_S: Final = 5.0  # while we wait for somebody's open transaction no rebalance goes on: rather ask again
 PROBE_S: Final = 5.0  # of a sign of life
 SOCKET_TIMEOUT_MS: Final = 10_000
 MAX_POLL_MS: Final = 300_000
@@ -95,7 +94,7 @@ class Feed:
         """The committed offset (0 where none is) and its metadata; waits for open transactions. Raises Unavailable."""
         places = [TopicPartition(self._topic, partition) for partition in sorted(partitions)]
         try:
-            found = self._consumer.committed(places, timeout=COMMITTED_S) if places else []
+            found = self._consumer.committed(places, timeout=2 * CALL_S) if places else []
         except KafkaException as away:
             raise Unavailable(f"Kafka does not tell committed offsets: {away.args[0].str()}") from away
         return {place.partition: (max(0, place.offset), place.metadata or "") for place in found}
@@ -176,23 +175,6 @@ class Press:
             self._producer.purge()
             self._producer = self._begin()
             self.broken = False
-
-    def sweep(self, partitions: Collection[int], group: Any) -> None:
-        """An aborted transaction with offsets of these partitions, when their committed ones cannot be had.
-
-        After a kill -9 of the broker offsets of a transaction of ours that was ended can stay pending in the group's
-        coordinator, seen where the flush before a commit had timed out; the end of the next one clears them.
-        """
-        try:
-            self._producer.begin_transaction()
-            places = [TopicPartition(self._tick_topic, partition, 0) for partition in sorted(partitions)]
-            self._producer.send_offsets_to_transaction(places, group, CALL_S)
-            self._producer.abort_transaction(CALL_S)
-        except KafkaException as failed:
-            self.broken = True
-            log.warning("sweep_failed", extra={"error": str(failed)})
-        else:
-            log.warning("offsets_swept", extra={"partitions": sorted(partitions)})
 
     def transact(self, effect: Transact) -> Published:
         """One short transaction: outputs, rings, offsets."""

@@ -259,11 +259,7 @@ class Worker:
             self._releases = set()
         held = set(self._feed.held)
         drive(self._protocol.claim(held), self._sql.perform)
-        try:
-            committed = self._feed.committed(held)
-        except Unavailable:
-            self._press.sweep(held, self._feed.group())
-            raise
+        committed = self._feed.committed(held)
         self._feed.prove_membership(committed)
         placed, holes = self._in_log(committed)
         self._protocol.place(placed)
