@@ -18,7 +18,6 @@ from worldtick.runtime.topics import admin_client
 
 log = logging.getLogger(__name__)
 
-COMMITTED_S: Final = 5.0  # while we wait for somebody's open transaction no rebalance goes on: rather ask again
 PROBE_S: Final = 5.0  # of a sign of life
 SOCKET_TIMEOUT_MS: Final = 10_000
 MAX_POLL_MS: Final = 300_000
@@ -95,7 +94,7 @@ class Feed:
         """The committed offset (0 where none is) and its metadata; waits for open transactions. Raises Unavailable."""
         places = [TopicPartition(self._topic, partition) for partition in sorted(partitions)]
         try:
-            found = self._consumer.committed(places, timeout=COMMITTED_S) if places else []
+            found = self._consumer.committed(places, timeout=2 * CALL_S) if places else []
         except KafkaException as away:
             raise Unavailable(f"Kafka does not tell committed offsets: {away.args[0].str()}") from away
         return {place.partition: (max(0, place.offset), place.metadata or "") for place in found}
