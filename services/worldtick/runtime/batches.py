@@ -53,7 +53,6 @@ class Prepared:
     notes: list[Note] = field(default_factory=list)
     records: int = 0
     fates: Account = field(default_factory=Account)  # of this batch, once published
-    said_bytes: int = 0
 
 
 def account_in(text: str) -> Account:

@@ -370,7 +370,6 @@ class Protocol:
             self.fail()
             return False
         self._accounts.update(accounts)
-        batch.said_bytes = sum(map(len, outputs))
         return True
 
     def _accounted(self, batch: Prepared, origins: set[tuple[int, int]]) -> dict[int, Account]:
