@@ -6,7 +6,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from worldtick.clock.worldtime import HOUR_US, WallTime
 from worldtick.contracts.sealed import SealedTick, decode_sealed
@@ -56,7 +56,24 @@ def _service(name: str, stream: Any, **more: Any) -> Service[int]:
 
 
 COUNT = _service("count", "all", directives={"nudge": Nudge, "write": Writing}, reads_facts=("heat",))
-MARKET = _service("market", "hourly", budgets={"orders": 50}, writes_facts=("heat",))
+
+
+class Manners(BaseModel):
+    """What admins may set for `market`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    opens_hour: int = Field(8, ge=0, le=23)
+    closed: bool = False
+
+
+MARKET = _service(
+    "market",
+    "hourly",
+    budgets={"orders": 50, "bids": 2},
+    rated=frozenset({"bids"}),
+    settings=Manners,
+    writes_facts=("heat",),
+)
 COUNCIL = _service("council", "daily")
 CATALOGUE: Mapping[str, Service[Any]] = {"count": COUNT, "market": MARKET, "council": COUNCIL}
 

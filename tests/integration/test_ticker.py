@@ -205,7 +205,7 @@ def test_a_one_shot_waits_while_services_finish(pool: Pool, publisher: Publisher
 
 
 def test_a_tick_carries_facts_budgets_and_directives(pool: Pool, publisher: Publisher) -> None:
-    key = make_world(pool, "w", budgets={"market": {"orders": 9}})
+    key = make_world(pool, "w", budgets={"market": {"orders": 9}}, settings={"market": {"closed": True}})
     with transaction(pool) as conn:
         conn.execute("insert into fact values (%s, 'market', 0, 0, %s)", (key, b"\x81\xa4heat\x81\xa1x\x07"))
         for number in range(300):
@@ -214,7 +214,8 @@ def test_a_tick_carries_facts_budgets_and_directives(pool: Pool, publisher: Publ
     _run(pool, publisher, _order(0))
     (tick,) = history(pool, key)
     assert tick.consumers == ("count", "market")
-    assert tick.budgets == {"count": {}, "market": {"orders": 9}}
+    assert tick.budgets == {"count": {}, "market": {"orders": 9, "bids": 120}}  # 2 a world minute, for an hour
+    assert tick.settings == {"market": {"opens_hour": 8, "closed": True}}
     assert tick.facts == {"heat": {"market": {0: {"x": 7}}}}
     assert [directive.args["by"] for directive in tick.directives] == list(range(256))
     with transaction(pool) as conn:

@@ -23,11 +23,13 @@ def _plan(**more: Any) -> Plan:
 
 
 def test_a_world_is_whole(pool: Pool) -> None:
-    assert create_world(pool, _plan(budgets={"market": {"orders": 7}}), CATALOGUE)
+    settings = {"market": {"closed": True}}
+    assert create_world(pool, _plan(budgets={"market": {"orders": 7}}, settings=settings), CATALOGUE)
     with transaction(pool) as conn:
         world = find_world(conn, "w")
         assert world is not None
         assert (world.services, world.budgets) == (["count", "market"], {"market": {"orders": 7}})
+        assert world.settings == settings
         slices = slice_positions(conn, world.world_key)
         assert [row[:5] for row in slices] == [
             ("count", 0, "all", 0, 0),
@@ -45,6 +47,7 @@ def test_the_same_again_is_the_same_and_other_content_is_refused(pool: Pool) -> 
         ({"scenario": "{}"}, "scenario"),
         ({"facts": "lag"}, "facts"),
         ({"sections": {"count": Section()}}, "services"),
+        ({"settings": {"market": {"closed": True}}}, "settings"),
     ):
         with pytest.raises(Refused, match=name):
             create_world(pool, _plan(**other), CATALOGUE)
@@ -64,10 +67,17 @@ def test_all_faults_are_named_at_once(pool: Pool) -> None:
     with pytest.raises(Faulty) as caught:
         create_world(
             pool,
-            _plan(sections={"nobody": Section()}, hourly=False, daily=False, budgets={"market": {"wishes": 1}}),
+            _plan(
+                sections={"nobody": Section()},
+                hourly=False,
+                daily=False,
+                budgets={"market": {"wishes": 1}},
+                settings={"market": {"opens_hour": 24, "closed": "no", "open": True}, "count": {"x": 1}},
+            ),
             CATALOGUE,
         )
-    assert len(caught.value.faults) == 3
+    assert len(caught.value.faults) == 7
+    assert sum("market." in fault for fault in caught.value.faults) == 4
 
 
 @pytest.mark.parametrize("table", ["world", "clock", "slice"])

@@ -139,6 +139,7 @@ def clock_of(plan: Plan, world_key: int, world: str) -> Clock:
         seed=plan.seed * 7 + world_key,
         services=list(services_of(plan, world)),
         budgets={},
+        settings={},
         epoch_s=GENESIS_S + plan.start_hour * 3_600,
         driver="scheduled",
         paused=False,

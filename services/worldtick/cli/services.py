@@ -13,6 +13,7 @@ from worldtick.cli.catalogue import GROUP, catalogue
 from worldtick.contracts.errors import Faulty, Refused
 from worldtick.kit.skeleton import Skeleton, faults_of, skeleton
 from worldtick.runtime.service import Service
+from worldtick.sealing.draft import complete_settings
 
 PACKAGE = Path(__file__).resolve().parents[1]
 GOLDEN_TIMEOUT_S = 120.0
@@ -42,6 +43,8 @@ def as_object(service: Service[Any]) -> dict[str, Any]:
         "stream": service.stream,
         "step_version": service.step_version,
         "budgets": dict(service.budgets),
+        "rated": sorted(service.rated),
+        "settings": complete_settings(service.settings, {}) if service.settings else {},
         "directives": {name: sorted(model.model_fields) for name, model in service.directives.items()},
         "reads_facts": list(service.reads_facts),
         "writes_facts": list(service.writes_facts),
@@ -51,12 +54,15 @@ def as_object(service: Service[Any]) -> dict[str, Any]:
 
 
 def _line(service: Service[Any]) -> str:
-    budgets = ", ".join(f"{name} {limit}" for name, limit in service.budgets.items()) or "none"
+    per = dict.fromkeys(service.rated, " a world minute")
+    budgets = ", ".join(f"{name} {limit}{per.get(name, '')}" for name, limit in service.budgets.items()) or "none"
+    settings = ", ".join(service.settings.model_fields) if service.settings else "none"
     directives = ", ".join(service.directives) or "none"
     facts = f"reads {', '.join(service.reads_facts) or 'none'}, writes {', '.join(service.writes_facts) or 'none'}"
     return (
         f"{service.name}: stream {service.stream}, step version {service.step_version}\n"
-        f"    budgets: {budgets}   directives: {directives}   facts: {facts}"
+        f"    budgets: {budgets}   directives: {directives}   facts: {facts}\n"
+        f"    settings: {settings}"
     )
 
 

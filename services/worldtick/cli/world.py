@@ -170,6 +170,7 @@ def _rules(found: World, view: ClockView) -> dict[str, Any]:
         "daily_seq": view.daily_seq,
         "rung_at": view.rung_at.isoformat() if view.rung_at else None,
         "budgets": found.budgets,
+        "settings": found.settings,
     }
 
 

@@ -39,9 +39,10 @@ class SealedTick(msgspec.Struct, frozen=True, array_like=True):
     traceparent: str | None
     facts_as_of: int  # the facts are those of ticks up to this seq
     consumers: tuple[str, ...]  # the services that must finish this tick
-    budgets: dict[str, dict[str, int]]  # service -> budget -> operations
+    budgets: dict[str, dict[str, int]]  # service -> budget -> operations in this tick
     directives: tuple[Directive, ...]
     facts: dict[str, dict[str, dict[int, dict[str, int]]]]  # name -> service -> slice -> key -> value
+    settings: dict[str, dict[str, Any]] = {}  # service -> setting -> value, each service's complete set
 
     def budget(self, service: str, name: str) -> int:
         """Operations that `service` may spend on `name`. KeyError if the tick does not grant it."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from worldtick.clock.firings import first_last_firing
 from worldtick.clock.worldtime import DAY_US, EPOCH_S, HOUR_US
@@ -47,6 +47,7 @@ class Plan:
     hourly: bool = True
     daily: bool = True
     budgets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def create_world(pool: Pool, plan: Plan, catalogue: Mapping[str, Service[Any]]) -> bool:
@@ -55,7 +56,8 @@ def create_world(pool: Pool, plan: Plan, catalogue: Mapping[str, Service[Any]]) 
     Raises Faulty naming every fault of the plan, Refused if the id is taken by another world or an archived one.
     """
     _check(plan, catalogue)
-    new = NewWorld(plan.world_id, plan.owner, plan.seed, plan.scenario, tuple(sorted(plan.sections)), plan.budgets)
+    services = tuple(sorted(plan.sections))
+    new = NewWorld(plan.world_id, plan.owner, plan.seed, plan.scenario, services, plan.budgets, plan.settings)
     period_us = HOUR_US if plan.hourly else DAY_US
     clock = NewClock(
         epoch_s=plan.epoch_s,
@@ -111,8 +113,24 @@ def _check(plan: Plan, catalogue: Mapping[str, Service[Any]]) -> None:
         for name, value in granted.items()
         if service not in catalogue or name not in catalogue[service].budgets or value < 0
     ]
+    faults += [fault for service, given in plan.settings.items() for fault in setting_faults(service, given, catalogue)]
     if faults:
         raise Faulty(f"world {plan.world_id}", faults)
+
+
+def setting_faults(service: str, given: Mapping[str, Any], catalogue: Mapping[str, Service[Any]]) -> list[str]:
+    """What is wrong with settings that are to stand in a world's row; each fault names service, setting and rule."""
+    model = catalogue[service].settings if service in catalogue else None
+    if model is None:
+        return [f"service {service!r} has no settings"]
+    try:
+        model.model_validate(given)
+    except ValidationError as broken:
+        return [
+            f"setting {service}.{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            for fault in broken.errors(include_url=False)
+        ]
+    return []
 
 
 def _slices(plan: Plan, catalogue: Mapping[str, Service[Any]]) -> list[tuple[str, int, str]]:
@@ -143,6 +161,7 @@ def _differences(old: World, new: NewWorld) -> list[str]:
         "seed": (old.seed, new.seed),
         "scenario": (old.scenario, new.scenario),
         "services": (sorted(old.services), sorted(new.services)),
+        "settings": (old.settings, {service: dict(given) for service, given in new.settings.items()}),
         "budgets": (old.budgets, {service: dict(granted) for service, granted in new.budgets.items()}),
     }
     return [name for name, (before, after) in pairs.items() if before != after]

@@ -14,7 +14,7 @@ from worldtick.clock.worldtime import EPOCH_S, WallTime
 from worldtick.contracts.errors import Faulty
 from worldtick.contracts.shipped import shipped
 from worldtick.contracts.stamps import Stamp, rfc3339
-from worldtick.control.creation import SCENARIO_BYTES_MAX, Plan
+from worldtick.control.creation import SCENARIO_BYTES_MAX, Plan, setting_faults
 from worldtick.control.documents import DOCUMENT_BYTES_MAX, FAULTS_MAX, Document, read_document
 from worldtick.control.faults import near, validated
 from worldtick.runtime.service import Service
@@ -35,6 +35,7 @@ class WorldRules(BaseModel):
     catch_up_max: int = Field(24, strict=True, ge=1, le=10_000)
     grids: list[Literal["hourly", "daily"]] = Field(default=["hourly", "daily"], min_length=1, max_length=2)
     budgets: dict[str, dict[str, Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]]] = {}
+    settings: dict[str, dict[str, Any]] = {}
 
     @field_validator("epoch")
     @classmethod
@@ -96,6 +97,7 @@ class Scenario:
             hourly="hourly" in rules.grids,
             daily="daily" in rules.grids,
             budgets=rules.budgets,
+            settings=rules.settings,
         )
 
 
@@ -177,6 +179,12 @@ def _check_rules(model: ScenarioModel, document: Document, catalogue: Catalogue,
             for name in granted
             if name not in own
         ]
+    for service, given in model.world.settings.items():
+        at = ("world", "settings", service)
+        if service not in model.services:
+            faults.append(f"{document.place(at)}: is no service of this scenario{near(service, model.services)}")
+        elif service in catalogue:
+            faults += [f"{document.place(at)}: {fault}" for fault in setting_faults(service, given, catalogue)]
 
 
 def _canonical(model: ScenarioModel, sections: Mapping[str, BaseModel]) -> str:

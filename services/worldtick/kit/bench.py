@@ -51,6 +51,7 @@ class Bench(Generic[State]):
     """One service's world. It has an hourly and a daily grid; its service steps the ticks of its own stream.
 
     scenario: the service's section, as a mapping or as its model. budgets: operations that override the defaults.
+    settings: those of the service that differ from its defaults.
     lag_ticks: facts and effects of tick n are carried from tick n + lag_ticks on.
     Raises Faulty where the scenario does not validate or a budget is none of the service's.
     """
@@ -63,6 +64,7 @@ class Bench(Generic[State]):
         seed: int = 1,
         world: str = "bench",
         budgets: Mapping[str, int] | None = None,
+        settings: Mapping[str, Any] | None = None,
         lag_ticks: int = 1,
         epoch_s: int = EPOCH_S,
     ) -> None:
@@ -72,6 +74,7 @@ class Bench(Generic[State]):
         self.history: list[Lived[State]] = []
         self.effects: list[tuple[int, int, Effect]] = []  # (seq, slice, effect), those on other services too
         self.clock = _clock(service, world, seed, epoch_s, lag_ticks, dict(budgets or {}))
+        self.clock.settings = _settings(service, dict(settings or {}))
         self._catalogue = {service.name: service}
         self._waiting: list[Waiting] = []
         self._facts: list[tuple[str, int, int, dict[str, dict[str, int]]]] = []  # (service, slice, seq, names)
@@ -223,6 +226,18 @@ def _faults(broken: ValidationError) -> list[str]:
     return [f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}" for fault in broken.errors()]
 
 
+def _settings(service: Service[Any], given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    if not given:
+        return {}
+    try:
+        if service.settings is not None:
+            service.settings.model_validate(given)
+            return {service.name: given}
+    except ValidationError as broken:
+        raise Faulty(f"settings of {service.name}", _faults(broken)) from broken
+    raise Faulty(f"settings of {service.name}", ["the service declares none"])
+
+
 def _clock(
     service: Service[Any], world: str, seed: int, epoch_s: int, lag_ticks: int, budgets: dict[str, int]
 ) -> Clock:
@@ -236,6 +251,7 @@ def _clock(
         seed=seed,
         services=[service.name],
         budgets={service.name: budgets},
+        settings={},
         epoch_s=epoch_s,
         driver="scheduled",
         paused=False,

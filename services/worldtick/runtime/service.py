@@ -71,7 +71,11 @@ class Service(Generic[State]):
     encode: Callable[[State], bytes]  # canonical: equal states give equal bytes; the digest is over these
     decode: Callable[[bytes, Any, int], State]  # (bytes, scenario section, slice number) -> state
     step_batch: Callable[[Sequence[State], Sequence[SealedTick]], list[Step[State]]] | None = None
-    budgets: Mapping[str, int] = field(default_factory=dict)  # default operations per tick
+    budgets: Mapping[str, int] = field(default_factory=dict)  # default operations per tick, or per minute where rated
+    rated: frozenset[str] = (
+        frozenset()
+    )  # budgets that count operations per world minute: sealing takes them times the span
+    settings: type[BaseModel] | None = None  # what admins may set for a world at run time; every field has a default
     directives: Mapping[str, type[BaseModel]] = field(default_factory=dict)
     reads_facts: tuple[str, ...] = ()
     writes_facts: tuple[str, ...] = ()

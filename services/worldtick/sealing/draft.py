@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from pydantic import BaseModel
 
+from worldtick.clock.worldtime import MINUTE_US
 from worldtick.contracts.headers import derived_traceparent
 from worldtick.contracts.ids import tick_id
 from worldtick.contracts.sealed import Directive, Kind, SealedTick
@@ -15,6 +17,7 @@ from worldtick.store.clocks import Clock
 from worldtick.store.directives import Waiting
 
 DIRECTIVES_MAX = 256  # in one tick
+OPERATIONS_MAX = 2**63 - 1  # of a rated budget in one tick
 DIRECTIVE_BYTES_MAX = 32_768  # of them together, and so of a single one
 
 Catalogue = Mapping[str, Service[Any]]
@@ -58,8 +61,32 @@ def consumers_of(draft: Draft, catalogue: Catalogue) -> tuple[str, ...]:
 
 
 def budgets_of(draft: Draft, consumers: Iterable[str], catalogue: Catalogue) -> dict[str, dict[str, int]]:
-    """The services' defaults, overridden by the world's own."""
-    return {name: {**catalogue[name].budgets, **draft.clock.budgets.get(name, {})} for name in consumers}
+    """The services' defaults, overridden by the world's own; those per world minute times the tick's span."""
+    span_us = draft.to_us - draft.from_us
+    return {
+        name: {
+            budget: min(OPERATIONS_MAX, number * span_us // MINUTE_US) if budget in catalogue[name].rated else number
+            for budget, number in {**catalogue[name].budgets, **draft.clock.budgets.get(name, {})}.items()
+        }
+        for name in consumers
+    }
+
+
+def settings_of(draft: Draft, consumers: Iterable[str], catalogue: Catalogue) -> dict[str, dict[str, Any]]:
+    """For each service that has settings its complete set: its defaults, overlaid with the world's own."""
+    return {
+        name: complete_settings(model, draft.clock.settings.get(name, {}))
+        for name in consumers
+        if (model := catalogue[name].settings) is not None
+    }
+
+
+def complete_settings(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A service's settings with its defaults written out, in the order in which the model declares them.
+
+    Raises pydantic.ValidationError; what stands in a world's row was validated when it was written.
+    """
+    return model.model_validate(given).model_dump(mode="json")
 
 
 def fitting(seq: int, waiting: Sequence[Waiting]) -> list[Directive]:
@@ -129,6 +156,7 @@ def fill(
         budgets=budgets_of(draft, consumers, catalogue),
         directives=tuple(directives),
         facts=facts,
+        settings=settings_of(draft, consumers, catalogue),
     )
 
 

@@ -4,6 +4,7 @@ Lives here: rows of `clock`, and how far the services are behind them. Not here:
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from worldtick.store.db import Connection
 
@@ -13,7 +14,8 @@ select c.epoch_s, c.driver, c.paused, c.hourly, c.daily, c.period_us, c.last_fir
 """
 _SEALING = (
     _STANDS
-    + "w.world_key, w.world_id, w.status, w.seed, w.services, w.budgets from clock c join world w using (world_key)"
+    + "w.world_key, w.world_id, w.status, w.seed, w.services, w.budgets, w.settings"
+    + " from clock c join world w using (world_key)"
 )
 _VIEWS = _STANDS + "c.published_seq, c.rung_at, c.world_key from clock c where c.world_key = any(%s)"
 _FIND = _SEALING + " where w.status = 'active' and c.driver = 'scheduled' and not c.paused"
@@ -54,6 +56,7 @@ class Clock(Stands):
     seed: int
     services: list[str]
     budgets: dict[str, dict[str, int]]
+    settings: dict[str, dict[str, Any]]
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from worldtick.store.db import Connection
 
 LIST_MAX = 1_000
 
-_COLUMNS = "world_key, world_id, owner, status, seed, scenario, services, budgets, created_at, version"
+_COLUMNS = "world_key, world_id, owner, status, seed, scenario, services, budgets, settings, created_at, version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class NewWorld:
     scenario: str  # canonical JSON
     services: tuple[str, ...]
     budgets: Mapping[str, Mapping[str, int]]
+    settings: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class World:
     scenario: str
     services: list[str]
     budgets: dict[str, dict[str, int]]
+    settings: dict[str, dict[str, Any]]
     created_at: datetime
     version: int
 
@@ -46,9 +48,18 @@ class World:
 def insert_world(conn: Connection, new: NewWorld) -> int | None:
     """The new world's key, or None if the id is taken. A racing creation of the same id is waited for."""
     row = conn.execute(
-        "insert into world (world_id, owner, seed, scenario, services, budgets) values (%s, %s, %s, %s, %s, %s)"
+        "insert into world (world_id, owner, seed, scenario, services, budgets, settings)"
+        " values (%s, %s, %s, %s, %s, %s, %s)"
         " on conflict (world_id) do nothing returning world_key",
-        (new.world_id, new.owner, new.seed, new.scenario, list(new.services), Jsonb(_plain(new.budgets))),
+        (
+            new.world_id,
+            new.owner,
+            new.seed,
+            new.scenario,
+            list(new.services),
+            Jsonb(_plain(new.budgets)),
+            Jsonb(_plain(new.settings)),
+        ),
     ).fetchone()
     return row[0] if row else None
 
@@ -122,5 +133,5 @@ def slice_positions(conn: Connection, world_key: int) -> list[tuple[str, int, st
     ).fetchall()
 
 
-def _plain(budgets: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    return {service: dict(sorted(granted.items())) for service, granted in sorted(budgets.items())}
+def _plain(by_service: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {service: dict(sorted(named.items())) for service, named in sorted(by_service.items())}
