@@ -72,7 +72,6 @@ def test_broker_restarted_and_database_killed(doomed: Fleet, servers: Stack) -> 
     assert doomed.check().steps == 6 * 80
 
 
-@pytest.mark.soak  # a broker that is killed may hold committed offsets pending for a minute, so that this takes minutes
 @pytest.mark.timeout(600)
 def test_broker_killed_and_started(doomed: Fleet, servers: Stack) -> None:
     doomed.make_worlds(6, BUSY, daily=False)
@@ -93,7 +92,6 @@ def _newcomer_fences_nobody(fleet: Fleet, members: list[Member]) -> None:
     assert not members[-1].lines("transaction_failed")
 
 
-@pytest.mark.soak  # Kafka may hold offsets of a transaction pending after it, until partitions move
 @pytest.mark.timeout(600)
 def test_servers_that_hang(doomed: Fleet, servers: Stack) -> None:
     """Stopped, their connections open: what is asked fails after about 10 s of Kafka and 8 s of PostgreSQL."""

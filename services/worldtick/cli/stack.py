@@ -16,6 +16,7 @@ from worldtick.store.db import migrate
 
 TOOLS = {  # Kafka's scripts by their names, without `kafka-` and `.sh`
     "console-producer": "org.apache.kafka.tools.ConsoleProducer",
+    "transactions": "org.apache.kafka.tools.TransactionsCommand",
     "console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
     "topics": "org.apache.kafka.tools.TopicCommand",
     "configs": "kafka.admin.ConfigCommand",
@@ -109,7 +110,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
 def tool(settings: Settings, name: str, arguments: tuple[str, ...]) -> None:
     """Become one of Kafka's own tools, with the broker's address filled in; ARGUMENTS are the tool's own.
 
-    NAME is console-producer, console-consumer, topics, configs or consumer-groups.
+    NAME is console-producer, console-consumer, topics, configs, consumer-groups or transactions.
     """
     command = local_stack(settings).kafka_tool(TOOLS[name])
     if "--bootstrap-server" not in arguments:

@@ -11,9 +11,10 @@ from confluent_kafka import KafkaException, Message, Producer, TopicCollection, 
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.headers import cloudevent_headers
 from worldtick.contracts.outputs import decode_outputs
+from worldtick.contracts.topics import SIMULATION_EVENT, dead_letter_topic
 from worldtick.runtime.effects import Published, Record, Transact
 from worldtick.runtime.errors import Fenced
-from worldtick.runtime.members import CALL_S, Moves, fetched, new_member, new_press, put, seek, spans
+from worldtick.runtime.members import CALL_S, Moves, fetched, new_member, new_press, put, seek, spans, sweep
 from worldtick.runtime.topics import admin_client
 
 log = logging.getLogger(__name__)
@@ -161,13 +162,32 @@ class Press:
             "queue.buffering.max.messages": 500_000,
             "compression.type": "lz4",  # as simulation.event declares; the broker need not do it again
         }
+        self._admin = admin_client(kafka)
         self._producer = self._begin()
 
     def _begin(self) -> Producer:
+        self._swept = False
         try:
             return new_press(self._kafka, self.name, self._settings)
         except KafkaException as away:
             raise Unavailable(f"Kafka does not let us begin transactions: {away.args[0].str()}") from away
+
+    def sweep(self, group: Any) -> None:
+        """Once for each producer, before committed offsets are read: end what hangs of the name's last transactions.
+
+        Raises Unavailable; then a new producer is due.
+        """
+        if self._swept:
+            return
+        topics = [self._prefix + SIMULATION_EVENT, self._tick_topic, dead_letter_topic(self._tick_topic)]
+        try:
+            hung = sweep(self._producer, self._admin, topics, TopicPartition(self._tick_topic, 0, 0), group)
+        except (KafkaException, BufferError) as failed:
+            self.broken = True
+            raise Unavailable(f"Kafka does not end what may hang of former transactions: {failed}") from failed
+        self._swept = True
+        if hung:
+            log.info("transactions_swept", extra={"partitions": [f"{topic}/{number}" for topic, number in hung]})
 
     def renew(self) -> None:
         """A new producer, so that what the old one left open is surely over. Raises Unavailable."""

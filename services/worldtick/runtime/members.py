@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from worldtick.contracts.errors import Unavailable
@@ -98,6 +98,40 @@ def new_press(kafka: Mapping[str, Any], name: str, more: Mapping[str, Any]) -> P
     )
     producer.init_transactions(CALL_S)
     return producer
+
+
+def sweep(
+    producer: Producer, admin: AdminClient, topics: Sequence[str], offset: TopicPartition, group: Any
+) -> list[Place]:
+    """Make sure that nothing of a former transaction of this producer's name is left open; the partitions swept.
+
+    A broker that was killed or stopped may skip the markers of a transaction that it ends while its partitions have no
+    leader (Kafka 4.3: "these partitions are likely deleted already"). Offsets then stay pending, readers stop there,
+    and the next transaction of the name would commit what hangs together with its own. An aborted transaction over
+    the same partitions ends it; where nothing hangs it does nothing. Raises KafkaException.
+    """
+    hanging = _unstable(admin, topics)
+    producer.begin_transaction()
+    for topic, partition in hanging:  # others' transactions under way look the same: to those a record more is nothing
+        put(producer, topic, None, None, [], partition)
+    if producer.flush(CALL_S):  # an abort drops what was not sent, and then would end nothing
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+    producer.send_offsets_to_transaction([offset], group, CALL_S)
+    producer.abort_transaction(CALL_S)
+    return hanging
+
+
+def _unstable(admin: AdminClient, topics: Sequence[str]) -> list[Place]:
+    """Partitions whose last stable offset lies before their end: a transaction is open there. Raises KafkaException."""
+    found = {topic: admin.list_topics(topic, timeout=CALL_S).topics[topic] for topic in topics}
+    places = [TopicPartition(topic, number) for topic, told in found.items() for number in sorted(told.partitions)]
+    if not places:
+        return []
+    stable, end = (
+        admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()), isolation_level=level, request_timeout=CALL_S)
+        for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+    )
+    return [(place.topic, place.partition) for place in places if _offset(stable[place]) < _offset(end[place])]
 
 
 def fetched(consumer: Consumer, records_max: int, wait_s: float) -> list[Message]:

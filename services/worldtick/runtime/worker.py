@@ -259,6 +259,8 @@ class Worker:
             self._releases = set()
         held = set(self._feed.held)
         drive(self._protocol.claim(held), self._sql.perform)
+        if held:
+            self._press.sweep(self._feed.group())
         committed = self._feed.committed(held)
         self._feed.prove_membership(committed)
         placed, holes = self._in_log(committed)
