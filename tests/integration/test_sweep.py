@@ -57,7 +57,7 @@ def _heard(kafka: str, topic: str, level: str) -> list[bytes]:
         read = [message.value() for message in reader.consume(100, 0.2) if message.error() is None]
         heard.extend(value for value in read if value is not None)
         reached = max(reached, int(reader.position([TopicPartition(topic, 0)])[0].offset))
-        return reached >= high
+        return bool(reached >= high)
 
     until(all_read)
     reader.close()
