@@ -15,7 +15,12 @@ PACKAGE = HOUSE / "services" / "worldtick"
 MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
-CORES = {"economy": {"service"}, "clock": set[str](), "chance": set[str]()}  # room -> modules that are not core
+CORES = {  # room -> modules that are not core
+    "economy": {"service"},
+    "society": {"service", "crowded"},
+    "clock": set[str](),
+    "chance": set[str](),
+}
 SQL = re.compile(
     r"(?is)\s*(select\s.+\sfrom\s|insert\s+into\s|update\s+\w+\s+set\s|delete\s+from\s|with\s+\w+\s+as\s*\()"
 )
@@ -37,7 +42,7 @@ def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 def _core_modules() -> list[str]:
     return [
-        f"worldtick.{room}.{path.stem}"
+        ".".join(("worldtick", *path.relative_to(PACKAGE).with_suffix("").parts))
         for room, outside in CORES.items()
         for path in sorted((PACKAGE / room).rglob("*.py"))
         if path.stem not in outside | {"__init__"}

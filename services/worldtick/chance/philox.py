@@ -90,14 +90,20 @@ def below(key0: np.uint64, key1: np.uint64, entity: np.uint64, stream: np.uint64
 
 @compiled
 def _fill(
-    key0: np.uint64, key1: np.uint64, entities: NDArray[np.uint64], stream: np.uint64, out: NDArray[np.uint64]
+    key0: np.uint64,
+    key1: np.uint64,
+    entities: NDArray[np.uint64],
+    stream: np.uint64,
+    page: np.uint64,
+    out: NDArray[np.uint64],
 ) -> None:
     for i in range(entities.shape[0]):
-        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = block(key0, key1, entities[i], stream, _ZERO)
+        out[i, 0], out[i, 1], out[i, 2], out[i, 3] = block(key0, key1, entities[i], stream, page)
 
 
-def words(seed: int, seq: int, entities: NDArray[np.uint64], stream: int) -> NDArray[np.uint64]:
-    """(n, 4) uint64 words for n entities in one stream of one tick; the seed is taken modulo 2^64."""
+def words(seed: int, seq: int, entities: NDArray[np.uint64], stream: int, page: int = 0) -> NDArray[np.uint64]:
+    """(n, 4) uint64 words for n entities in one stream and page of one tick; the seed is taken modulo 2^64."""
     out = np.empty((len(entities), 4), np.uint64)
-    _fill(np.uint64(seed & WORD_MASK), np.uint64(seq), entities.astype(np.uint64, copy=False), np.uint64(stream), out)
+    numbers = entities.astype(np.uint64, copy=False)
+    _fill(np.uint64(seed & WORD_MASK), np.uint64(seq), numbers, np.uint64(stream), np.uint64(page), out)
     return out

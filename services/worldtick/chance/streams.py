@@ -14,4 +14,7 @@ class ChanceStream(IntEnum):
 
     ECONOMY_GENESIS = 0x0100  # entity = person; the first beliefs
     ECONOMY_QUOTE = 0x0101  # entity = person, page = commodity // 8, half-word = commodity % 8; quotes in beliefs
+    CROWD_GENESIS = 0x0380  # entity = person; where it lives, what it is like
+    CROWD_HOUR = 0x0381  # entity = person, key = the day of its life, page = hour of the day; all that it does then
+    CROWD_BROUGHT = 0x0382  # entity = 0, page = step; what a Mesa model brought along is seeded with
     TEST_KIT = 0xF000

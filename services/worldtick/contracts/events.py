@@ -88,6 +88,11 @@ class CrowdSignalData(_OfTick):
     time_window_minutes: Count
     predicted_duration_minutes: Count
     tick_id: UuidText | None = None
+    game_day: Ordinal | None = Field(None, description="The day of the crowd's life that was counted.")
+    value: Whole | None = Field(None, description="The number that is news; its unit is the signal type's.")
+    usual: Whole | None = Field(None, description="Its running mean until then.")
+    origin: Name | None = Field(None, description="Of a population_movement: where most of them live.")
+    destination: Name | None = Field(None, description="Of a population_movement: where they are.")
 
 
 class DiplomacyUpdateData(_OfTick):
@@ -217,3 +222,39 @@ class PopulationMovement(BaseEvent[PopulationMovementData]):
     """People moved."""
 
     event_type: Literal["simulation.event.population_movement"]
+
+
+class CrowdSignalEndedData(_OfTick):
+    """A crowd signal that is over: how long it was predicted to last and how long it did."""
+
+    signal_type: Name
+    location: Name
+    predicted_duration_minutes: Count
+    lasted_minutes: Count
+    tick_id: UuidText
+    game_day: Ordinal
+
+
+class CrowdSummaryData(_OfTick):
+    """A crowd's day. The numbers are those that signals are raised about."""
+
+    tick_id: UuidText
+    game_day: Ordinal = Field(description="The day of the crowd's life; behind the world's where its budget is short.")
+    agents: Count
+    owed: Count = Field(description="Agent-steps that the budget left for later ticks.")
+    residents: dict[str, Count] = Field(description="Sector -> people who live there; their sum is `agents`.")
+    unrest_ppm: dict[str, Ppm] = Field(description="Sector -> unrest.")
+    food_ppm: dict[str, Count] = Field(description="Sector -> demand for food against the usual; 1000000 = as usual.")
+    mood: dict[str, Count] = Field(description="Sector -> mean mood, thousandths.")
+
+
+class CrowdSignalEnded(BaseEvent[CrowdSignalEndedData]):
+    """News of a crowd is over."""
+
+    event_type: Literal["simulation.event.crowd_signal_ended"]
+
+
+class CrowdSummary(BaseEvent[CrowdSummaryData]):
+    """A crowd lived through a day."""
+
+    event_type: Literal["simulation.event.crowd_summary"]

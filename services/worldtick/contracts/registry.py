@@ -25,6 +25,8 @@ _ALL: tuple[type[BaseEvent[Any]], ...] = (
     events.AggregatedStats,
     events.DemandSignal,
     events.PopulationMovement,
+    events.CrowdSignalEnded,
+    events.CrowdSummary,
 )
 
 

@@ -1,0 +1,1 @@
+"""The society: factions and their relations, and a crowd of people, every game day."""
