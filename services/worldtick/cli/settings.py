@@ -103,6 +103,21 @@ class Settings:
         number(24, 1_000_000),
         "Ticks of each world, and of each slice's ledger, that pruning leaves at least.",
     )
+    crowd_agents: int | None = knob(
+        "CROWD_NUM_AGENTS",
+        None,
+        number(1, 100_000),
+        "People of a new world's crowd, if its scenario is silent. Unset: 100.",
+    )
+    crowd_width: int | None = knob(
+        "CROWD_GRID_WIDTH", None, number(5, 1_000), "Width of its grid in cells, likewise. Unset: 50."
+    )
+    crowd_height: int | None = knob(
+        "CROWD_GRID_HEIGHT", None, number(5, 1_000), "Height of its grid in cells, likewise. Unset: 50."
+    )
+    crowd_enabled: str = knob(
+        "CROWD_SIMULATION_ENABLED", "", choice("true", "false"), "Whether it has a crowd, likewise. Unset: true."
+    )
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -148,6 +163,15 @@ class Settings:
             for variable, password in held.items()
             if password.lower() in WEAK or len(password) < SECRET_LENGTH_MIN
         ]
+
+    @property
+    def scenario_defaults(self) -> dict[str, Any]:
+        """What a scenario is given where it is silent: service -> section. Once read, a world's scenario holds it."""
+        crowd: dict[str, Any] = {"agents": self.crowd_agents, "width": self.crowd_width, "height": self.crowd_height}
+        if self.crowd_enabled:
+            crowd["enabled"] = self.crowd_enabled == "true"
+        said = {name: value for name, value in crowd.items() if value is not None}
+        return {"society": {"crowd": said}} if said else {}
 
     @property
     def uses_local_stack(self) -> bool:

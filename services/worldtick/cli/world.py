@@ -56,7 +56,7 @@ world.add_command(stats)
 def create(settings: Settings, world_id: str, scenario: str, seed: int, first_at: int | None, as_json: bool) -> None:
     """Create a world. The same again changes nothing; the same ID with anything else is refused."""
     services = catalogue()
-    read = load_scenario(scenario, services)
+    read = load_scenario(scenario, services, settings.scenario_defaults)
     first_us = time.time_ns() // 1_000 if first_at is None else first_at
     with database(settings, "world") as pool:
         created = create_world(pool, read.plan(world_id, first_us, seed), services)

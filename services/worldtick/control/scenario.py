@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path as FilePath
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
@@ -20,9 +21,11 @@ from worldtick.control.faults import near, validated
 from worldtick.runtime.service import Service
 
 Catalogue = Mapping[str, Service[Any]]
+Defaults = Mapping[str, Mapping[str, Any]]
 Word = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=4_000)]
 _FACTIONS_MAX = 1_000
+NO_DEFAULTS: Defaults = MappingProxyType({})
 
 
 class WorldRules(BaseModel):
@@ -101,7 +104,7 @@ class Scenario:
         )
 
 
-def load_scenario(given: str, catalogue: Catalogue) -> Scenario:
+def load_scenario(given: str, catalogue: Catalogue, defaults: Defaults = NO_DEFAULTS) -> Scenario:
     """The scenario in a file, or one that comes with worldtick by its bare name. Raises Faulty with every fault."""
     path = find_scenario(given)
     try:
@@ -109,7 +112,7 @@ def load_scenario(given: str, catalogue: Catalogue) -> Scenario:
             raw = file.read(DOCUMENT_BYTES_MAX + 1)
     except OSError as away:
         raise Faulty(f"scenario {given}", [f"cannot be read: {away.strerror or away}"]) from away
-    return read_scenario(raw, path.name if path.parent == _shelf() else given, catalogue)
+    return read_scenario(raw, path.name if path.parent == _shelf() else given, catalogue, defaults)
 
 
 def find_scenario(given: str) -> FilePath:
@@ -128,12 +131,16 @@ def _shelf() -> FilePath:
     return shipped("scenarios")
 
 
-def read_scenario(raw: bytes, source: str, catalogue: Catalogue) -> Scenario:
-    """Read and check a document. Raises Faulty naming every fault with its place."""
+def read_scenario(raw: bytes, source: str, catalogue: Catalogue, defaults: Defaults = NO_DEFAULTS) -> Scenario:
+    """Read and check a document. Raises Faulty naming every fault with its place.
+
+    defaults: service -> what its section holds where the document is silent. They come from the deployment; the
+    canonical scenario has them written out, so a world is not changed by another deployment's.
+    """
     document = read_document(raw, source)
     faults: list[str] = []
     model = validated(ScenarioModel, document, document.data, (), faults)
-    sections = _sections(document, catalogue, faults)
+    sections = _sections(document, catalogue, defaults, faults)
     if model is not None:
         _check_rules(model, document, catalogue, faults)
     if faults or model is None:
@@ -147,7 +154,7 @@ def read_scenario(raw: bytes, source: str, catalogue: Catalogue) -> Scenario:
     return Scenario(model.name, model.description or "", canonical, model.world, sections)
 
 
-def _sections(document: Document, catalogue: Catalogue, faults: list[str]) -> dict[str, BaseModel]:
+def _sections(document: Document, catalogue: Catalogue, defaults: Defaults, faults: list[str]) -> dict[str, BaseModel]:
     given = document.data.get("services") if isinstance(document.data, dict) else None
     sections: dict[str, BaseModel] = {}
     for name, section in given.items() if isinstance(given, dict) else ():
@@ -155,10 +162,20 @@ def _sections(document: Document, catalogue: Catalogue, faults: list[str]) -> di
         if name not in catalogue:
             faults.append(f"{document.place(at)}: there is no such service{near(name, catalogue)}")
             continue
-        found = validated(catalogue[name].scenario_model, document, {} if section is None else section, at, faults)
+        whole = _under(defaults.get(name, {}), {} if section is None else section)
+        found = validated(catalogue[name].scenario_model, document, whole, at, faults)
         if found is not None:
             sections[name] = found
     return sections
+
+
+def _under(defaults: Mapping[str, Any], given: Any) -> Any:
+    """What is given, and under it what it leaves out; mappings within mappings likewise."""
+    if not isinstance(given, dict):
+        return given
+    filled = {name: _under(value, given[name]) if isinstance(value, Mapping) else given[name]
+              for name, value in defaults.items() if name in given}  # fmt: skip
+    return {**defaults, **given, **filled}
 
 
 def _check_rules(model: ScenarioModel, document: Document, catalogue: Catalogue, faults: list[str]) -> None:

@@ -146,3 +146,13 @@ def test_without_a_stack_each_address_says_what_to_do(tmp_path: Path) -> None:
         _ = settings.kafka
     with pytest.raises(Unavailable, match=r"worldtick up.*DATABASE_URL"):
         _ = settings.database_url
+
+
+def test_a_crowds_size_is_a_default_for_scenarios_only_where_it_is_given() -> None:
+    assert Settings.from_env({}).scenario_defaults == {}
+    given = {"CROWD_NUM_AGENTS": "250", "CROWD_GRID_HEIGHT": "80", "CROWD_SIMULATION_ENABLED": "False"}
+    crowd = {"agents": 250, "height": 80, "enabled": False}
+    assert Settings.from_env(given).scenario_defaults == {"society": {"crowd": crowd}}
+    with pytest.raises(Faulty) as caught:
+        Settings.from_env({"CROWD_GRID_WIDTH": "4", "CROWD_SIMULATION_ENABLED": "perhaps"})
+    assert [fault.split()[0] for fault in caught.value.faults] == ["CROWD_GRID_WIDTH", "CROWD_SIMULATION_ENABLED"]

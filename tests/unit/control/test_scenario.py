@@ -10,7 +10,7 @@ from tests.small_worlds import CATALOGUE, Section
 from worldtick.clock.worldtime import EPOCH_S
 from worldtick.contracts.errors import Faulty
 from worldtick.control.documents import read_document
-from worldtick.control.scenario import find_scenario, load_scenario, read_scenario
+from worldtick.control.scenario import _under, find_scenario, load_scenario, read_scenario
 
 WHOLE = """
 name: small
@@ -164,3 +164,23 @@ def test_a_name_that_nothing_has() -> None:
         load_scenario("./nowhere.yaml", CATALOGUE)
     with pytest.raises(Faulty, match="cannot be read: Is a directory"):
         load_scenario("/", CATALOGUE)
+
+
+def test_a_deployments_defaults_fill_what_the_document_leaves_out() -> None:
+    defaults = {"count": {"slices": 4}, "nobody": {"slices": 9}}
+    silent = read_scenario(b"{name: a, services: {market: , count: }}", "s", CATALOGUE, defaults)
+    outspoken = read_scenario(b"{name: a, services: {market: , count: {slices: 2}}}", "s", CATALOGUE, defaults)
+    assert json.loads(silent.canonical)["services"] == {"count": {"slices": 4}, "market": {"slices": 1}}
+    assert outspoken.sections["count"] == Section(slices=2)
+
+
+def test_defaults_reach_into_mappings_and_leave_other_things_alone() -> None:
+    defaults = {"crowd": {"agents": 7, "width": 9}, "law": 1}
+    assert _under(defaults, {}) == defaults
+    assert _under(defaults, {"crowd": {"width": 30}, "x": 2}) == {
+        "crowd": {"agents": 7, "width": 30},
+        "law": 1,
+        "x": 2,
+    }
+    assert _under(defaults, {"crowd": None}) == {"crowd": None, "law": 1}
+    assert _under(defaults, [1]) == [1]
