@@ -17,7 +17,7 @@ FUNCTION_LINES_MAX = 60
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
 CORES = {  # room -> modules that are not core
     "economy": {"service"},
-    "society": {"service", "crowded"},
+    "society": {"service", "crowded", "diplomats"},
     "clock": set[str](),
     "chance": set[str](),
 }

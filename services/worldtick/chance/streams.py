@@ -17,4 +17,6 @@ class ChanceStream(IntEnum):
     CROWD_GENESIS = 0x0380  # entity = person; where it lives, what it is like
     CROWD_HOUR = 0x0381  # entity = person, key = the day of its life, page = hour of the day; all that it does then
     CROWD_BROUGHT = 0x0382  # entity = 0, page = step; what a Mesa model brought along is seeded with
+    DIPLOMACY_GENESIS = 0x0300  # entity = pair; what its two feel by nature
+    DIPLOMACY_DAY = 0x0301  # entity = pair; what is done and signed in a day
     TEST_KIT = 0xF000

@@ -20,6 +20,7 @@ GROUP = "worldtick.services"
 OURS: Mapping[str, str] = MappingProxyType(
     {
         "economy": "worldtick.economy.service:SERVICE",
+        "society": "worldtick.society.service:SERVICE",
     }
 )
 

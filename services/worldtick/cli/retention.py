@@ -33,6 +33,7 @@ def bounds(policy: Policy) -> dict[str, str]:
         "ledger": f"{ticks} of each slice, once published, counted and covered by a snapshot",
         "attempt": "steps begun after an unclean end and not done",
         "market_state": f"{policy.ticks} ticks of each world",
+        "relation": f"{policy.ticks} ticks of each world, and the newest row of each pair",
         "replay": "60 days",
         "requeue": "60 days",
         "position": "one for each projection and partition",

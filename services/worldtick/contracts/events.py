@@ -164,6 +164,19 @@ class PopulationMovementData(_OfTick):
     reason: Name | None = None
 
 
+class TreatyUpdateData(_OfTick):
+    """What became of a treaty between two factions."""
+
+    faction_a_id: Name
+    faction_b_id: Name
+    treaty: Literal["alliance", "trade", "non_aggression"]
+    change: Literal["signed", "refused", "expired", "broken"]
+    tick_id: UuidText
+    game_day: Ordinal
+    until: Stamp | None = Field(None, description="World time at which it ends, where it was signed.")
+    broken_by: Name | None = None
+
+
 class MarketCleared(BaseEvent[MarketClearedData]):
     """A market cleared."""
 
@@ -258,3 +271,9 @@ class CrowdSummary(BaseEvent[CrowdSummaryData]):
     """A crowd lived through a day."""
 
     event_type: Literal["simulation.event.crowd_summary"]
+
+
+class TreatyUpdate(BaseEvent[TreatyUpdateData]):
+    """A treaty was signed, refused, broken, or ended."""
+
+    event_type: Literal["simulation.event.treaty_update"]

@@ -27,6 +27,7 @@ _ALL: tuple[type[BaseEvent[Any]], ...] = (
     events.PopulationMovement,
     events.CrowdSignalEnded,
     events.CrowdSummary,
+    events.TreatyUpdate,
 )
 
 

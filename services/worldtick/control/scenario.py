@@ -142,7 +142,7 @@ def read_scenario(raw: bytes, source: str, catalogue: Catalogue, defaults: Defau
     model = validated(ScenarioModel, document, document.data, (), faults)
     sections = _sections(document, catalogue, defaults, faults)
     if model is not None:
-        _check_rules(model, document, catalogue, faults)
+        _check_rules(model, document, sections, catalogue, faults)
     if faults or model is None:
         raise Faulty(f"scenario {source}", faults[:FAULTS_MAX])
     canonical = _canonical(model, sections)
@@ -178,23 +178,36 @@ def _under(defaults: Mapping[str, Any], given: Any) -> Any:
     return {**defaults, **given, **filled}
 
 
-def _check_rules(model: ScenarioModel, document: Document, catalogue: Catalogue, faults: list[str]) -> None:
+def _check_rules(
+    model: ScenarioModel,
+    document: Document,
+    sections: Mapping[str, BaseModel],
+    catalogue: Catalogue,
+    faults: list[str],
+) -> None:
     """What no single field can see: doubled ids and grids, budgets of services that the scenario has not."""
     for index, faction in enumerate(model.factions):
         if faction.id in (before.id for before in model.factions[:index]):
             faults.append(f"{document.place(('factions', index, 'id'))}: {faction.id!r} stands twice")
     if len(set(model.world.grids)) < len(model.world.grids):
         faults.append(f"{document.place(('world', 'grids'))}: a grid stands twice")
+    known = [faction.id for faction in model.factions]
+    for service, section in sections.items():
+        named = catalogue[service].factions
+        for own in named(section) if named is not None else ():
+            if own not in known:
+                text = f"names {own!r}, which is none of the scenario's factions{near(own, known)}"
+                faults.append(f"{document.place(('services', service))}: {text}")
     for service, granted in model.world.budgets.items():
         at = ("world", "budgets", service)
         if service not in model.services:
             faults.append(f"{document.place(at)}: is no service of this scenario{near(service, model.services)}")
             continue
-        own = catalogue[service].budgets if service in catalogue else granted
+        budgets: Mapping[str, int] = catalogue[service].budgets if service in catalogue else granted
         faults += [
-            f"{document.place((*at, name))}: there is no such budget{near(name, own)}"
+            f"{document.place((*at, name))}: there is no such budget{near(name, budgets)}"
             for name in granted
-            if name not in own
+            if name not in budgets
         ]
     for service, given in model.world.settings.items():
         at = ("world", "settings", service)

@@ -1,6 +1,7 @@
 """What a step touched outside its arguments: clocks, chance, environment, files, sockets, inexact functions.
 Lives here: watching a call, and what each touch should be instead. Not here: which steps are watched (checks)."""
 
+import gc
 import io
 import os
 import random
@@ -76,11 +77,15 @@ def watched() -> Iterator[Watch]:
     """
     watch = Watch()
     before, chance = sys.getprofile(), _global_chance()
+    collecting = gc.isenabled()
+    gc.disable()  # others' gc callbacks would be taken for the step's own calls
     sys.setprofile(_profile(watch))
     try:
         yield watch
     finally:
         sys.setprofile(before)
+        if collecting:
+            gc.enable()
     if _global_chance() != chance:
         watch.note("a global random generator", None, _CHANCE)
 

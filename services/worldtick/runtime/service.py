@@ -77,6 +77,7 @@ class Service(Generic[State]):
     )  # budgets that count operations per world minute: sealing takes them times the span
     settings: type[BaseModel] | None = None  # what admins may set for a world at run time; every field has a default
     directives: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    factions: Callable[[Any], Sequence[str]] | None = None  # ids that a section names: the scenario must have them
     reads_facts: tuple[str, ...] = ()
     writes_facts: tuple[str, ...] = ()
     projections: tuple[Projection, ...] = ()

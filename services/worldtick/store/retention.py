@@ -236,6 +236,13 @@ delete from paste p using (
  where n.old and p.topic = n.topic and p.partition = n.partition and p."offset" = n."offset" and p.stamp_ms = n.stamp_ms
    and p.sealed_at < clock_timestamp() - make_interval(days => 1)
 """
+# A pair's newest row is how it stands, so it stays however old it is.
+_RELATIONS: LiteralString = """
+delete from relation r using clock c
+ where c.world_key = any(%(worlds)s) and r.world_key = c.world_key and r.seq < c.seq - %(ticks)s
+   and exists (select from relation n where n.world_key = r.world_key and n.faction_a = r.faction_a
+                  and n.faction_b = r.faction_b and n.seq > r.seq)
+"""
 _ATTEMPTS: LiteralString = """
 delete from attempt a using slice s
  where s.world_key = any(%(worlds)s) and a.slice_key = s.slice_key and a.version <= s.version
@@ -243,8 +250,13 @@ delete from attempt a using slice s
 
 
 def _delete_of_worlds(conn: Connection, worlds: Sequence[int], policy: Policy) -> dict[str, int]:
-    about = {"worlds": list(worlds), "pastes": policy.pastes, "paste_days": policy.paste_days}
-    statements = (("fact", _FACTS), ("paste", _PASTES), ("attempt", _ATTEMPTS))
+    about = {
+        "worlds": list(worlds),
+        "pastes": policy.pastes,
+        "paste_days": policy.paste_days,
+        "ticks": policy.ticks,
+    }
+    statements = (("fact", _FACTS), ("paste", _PASTES), ("attempt", _ATTEMPTS), ("relation", _RELATIONS))
     return {table: conn.execute(statement, about).rowcount for table, statement in statements}
 
 

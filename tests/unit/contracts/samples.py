@@ -160,6 +160,16 @@ DATA: dict[str, dict[str, Any]] = {
         "agent_count": 30,
         "reason": "unrest",
     },
+    "simulation.event.treaty_update": {
+        **COMMON,
+        "faction_a_id": "harbor_union",
+        "faction_b_id": "iron_circle",
+        "treaty": "trade",
+        "change": "signed",
+        "game_day": 2,
+        "until": "2020-05-01T00:00:00Z",
+        "broken_by": "iron_circle",
+    },
 }
 
 
