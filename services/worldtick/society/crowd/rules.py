@@ -78,7 +78,7 @@ WORK_WITHIN = 10  # cells from home to work, along each axis
 # The body
 FULL = 1000
 HUNGER_AWAKE, HUNGER_ASLEEP = 45, 15
-HUNGRY, STARVING, MEAL = 500, 900, 700
+HUNGRY, STARVING, MEAL = 500, 900, 500  # a meal takes what makes hungry: nobody is in step with others
 LARDER, HOARD = 2, 6  # rations that a person wants to have; with dread
 EVEN = 500  # what moods go back to
 MOOD_HOURS, CALM_HOURS = 16, 48
@@ -88,7 +88,7 @@ DEAR, DEAR_MAX = 15, 100  # percent over the usual price: from there on it anger
 
 # Money
 MONEY_MAX = 1_000_000_000
-WAGE_LOW, WAGE_SPAN = 230, 570
+WAGE_LOW, WAGE_SPAN = 250, 570
 EMPLOYED = 950  # thousandths of hours at work that are paid
 IDLE_ANGER = 40  # of an hour that is not
 SAVINGS = 8  # rations' worth that a person keeps; of what it has over an eighth goes at each visit to a meeting place

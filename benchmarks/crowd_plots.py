@@ -1,0 +1,60 @@
+"""Draws the pictures of the crowd in docs/SOCIETY.md: `python -m benchmarks.crowd_plots`.
+
+Lives here: which histories are drawn and how. Not here: how they are lived (tests/unit/society/crowd_markets.py).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from tests.unit.society.crowd_markets import City, scarce
+
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "img"
+SHOCK_FROM, SHOCK_DAYS, DAYS = 60, 15, 120
+ROWS = ("food_demand_rising", "food_demand_falling", "rumor_spread", "unrest", "gathering", "mood_shift",
+        "population_movement", "social_trend")  # fmt: skip
+
+
+def main() -> None:
+    """Write all pictures."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    city = City(3)
+    city.live(SHOCK_FROM)
+    city.live(SHOCK_DAYS, scarce(24 * SHOCK_DAYS))
+    city.live(DAYS - SHOCK_FROM - SHOCK_DAYS)
+    _draw_loop(city, IMAGES / "crowd_loop.png")
+
+
+def _draw_loop(city: City, file: Path) -> None:
+    """Price, the crowd's demand, unrest and all signals, with Food cut to two fifths for 15 days."""
+    figure, axes = plt.subplots(4, 1, figsize=(11, 9), sharex=True, layout="constrained", height_ratios=(2, 1, 2, 2))
+    days = range(1, DAYS + 1)
+    axes[0].plot(days, [price / 100 for price in city.price], color="C3")
+    axes[0].set(ylabel="price of Food", yscale="log")
+    axes[1].plot(days, [ppm / 1e6 for ppm in city.demand_ppm], color="C0")
+    axes[1].axhline(1, color="0.6", lw=0.8)
+    axes[1].set(ylabel="crowd's demand\n(1 = usual)")
+    axes[2].plot(days, [ppm / 1e4 for ppm in city.unrest_ppm], color="C1")
+    axes[2].set(ylabel="unrest, %")
+    for day, event in city.signals:
+        everywhere = event.data["location"] == "*"
+        axes[3].scatter(day, ROWS.index(event.data["signal_type"]), s=40 if everywhere else 14, color="k", alpha=0.6)
+    axes[3].set(yticks=range(len(ROWS)), yticklabels=ROWS, xlabel="game day")
+    for axis in axes:
+        axis.axvspan(SHOCK_FROM, SHOCK_FROM + SHOCK_DAYS, color="0.93", zorder=0)
+    axes[0].set_title("supply_shock on Food, 0.4 for 15 days: markets and the crowd of Night City, seed 3")
+    _save(figure, file)
+
+
+def _save(figure: Any, file: Path) -> None:
+    figure.savefig(file, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()
