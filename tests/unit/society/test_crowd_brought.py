@@ -21,6 +21,7 @@ from worldtick.society.crowd import brought, days
 from worldtick.society.crowd.days import Crowd, CrowdDay
 from worldtick.society.crowd.errors import BadCrowd
 from worldtick.society.crowd.news import Series
+from worldtick.society.crowd.proving import check_crowd
 from worldtick.society.crowd.schelling import Schelling
 from worldtick.society.crowded import AGENT_STEPS
 
@@ -163,3 +164,42 @@ def test_a_model_that_is_none_is_refused(name: str, fault: str) -> None:
 def test_arrays_without_one_form_in_bytes_are_refused() -> None:
     with pytest.raises(BadCrowd, match="gave 'words' as <U2"):
         days.genesis(town(model="words", agents=1), 1)
+
+
+def test_the_shipped_example_lives_in_its_arrays() -> None:
+    check_crowd(Schelling, agents=60)
+
+
+@pytest.mark.parametrize(
+    ("kept", "fault"),
+    [
+        ("memory", "after hour 2 a model made from its arrays differs in sum"),
+        ("observed", "observe says joy; there are bought"),
+        ("residents", "observe does not say residents"),
+        ("shape", r"observe says residents of \(1,\) sectors"),
+        ("kind", "residents is to be counts"),
+    ],
+)
+def test_what_an_author_gets_wrong_is_named(kept: str, fault: str) -> None:
+    class Faulty(Tally):
+        def __init__(self, agents: int = 1, width: int = 5, height: int = 5, seed: int | None = None) -> None:
+            super().__init__(agents, width, height, seed)
+            self.hidden = 0
+
+        def step(self) -> None:
+            super().step()
+            if kept == "memory":
+                self.sum += self.hidden
+                self.hidden += 1
+
+        def observe(self, sectors: int, sector_of: NDArray[np.int32]) -> Mapping[str, Any]:
+            said: dict[str, dict[str, Any]] = {
+                "observed": {"residents": [1] * sectors, "joy": [1] * sectors},
+                "residents": {"mood": [1] * sectors},
+                "shape": {"residents": [1]},
+                "kind": {"residents": [0.5] * sectors},
+            }
+            return said.get(kept, {"residents": [1] * sectors})
+
+    with pytest.raises(AssertionError, match=fault):
+        check_crowd(Faulty)

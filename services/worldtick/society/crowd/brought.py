@@ -90,7 +90,7 @@ def genesis(town: Town, seed: int) -> Arrays:
         seed=_words(seed, -HOURS_A_DAY)[0],
         **dict(town.options),
     )
-    return checked(town, model.to_arrays())
+    return checked(town.model, model.to_arrays())
 
 
 def advance(
@@ -103,14 +103,11 @@ def advance(
     model = _built(town, arrays)
     sector_of = _grid(town)
     for step_hour in range(hour, hour + steps):
-        _seed(model, seed, step_hour)
-        if hasattr(model, "prices"):
-            model.prices = prices.copy()
-        model.step()
+        live_hour(model, seed, step_hour, prices)
         for name, row in model.observe(len(town.sectors), sector_of).items():
             if name in _TALLY:
                 counts[:, _TALLY[name]] += np.asarray(row, np.int64)
-    return checked(town, model.to_arrays()), counts, steps
+    return checked(town.model, model.to_arrays()), counts, steps
 
 
 def census(town: Town, arrays: Arrays) -> NDArray[np.int64]:
@@ -120,13 +117,13 @@ def census(town: Town, arrays: Arrays) -> NDArray[np.int64]:
     return np.stack([np.asarray(seen.get(name, nothing), np.int64) for name in LEVELS])
 
 
-def checked(town: Town, given: Mapping[str, Any]) -> Arrays:
+def checked(model: str, given: Mapping[str, Any]) -> Arrays:
     """Arrays that have one form in bytes: sorted by name, C order, little-endian. Raises BadCrowd."""
     arrays: Arrays = {}
     for name in sorted(given):
         array = np.ascontiguousarray(given[name])
         if array.dtype.kind not in _KINDS | {"f"}:
-            raise BadCrowd(f"{town.model}: to_arrays gave {name!r} as {array.dtype}; give bools, integers or floats")
+            raise BadCrowd(f"{model}: to_arrays gave {name!r} as {array.dtype}; give bools, integers or floats")
         arrays[name] = array.astype(array.dtype.newbyteorder("<"), copy=True)
     return arrays
 
@@ -142,15 +139,21 @@ def _grid(town: Town) -> NDArray[np.int32]:
     return town.sector_of.reshape(town.shape.height, town.shape.width)
 
 
+def live_hour(model: Any, seed: int, hour: int, prices: NDArray[np.int64]) -> None:
+    """One step of a model under the words of its hour.
+
+    Both of Mesa's generators are seeded: the standard library's in place, since grids and agent sets hold it too.
+    """
+    drawn = _words(seed, hour)
+    model.random.seed(drawn[0])
+    model.rng = np.random.Generator(np.random.Philox(key=drawn[1:3]))
+    if hasattr(model, "prices"):
+        model.prices = prices.copy()
+    model.step()
+
+
 def _words(seed: int, hour: int) -> list[int]:
     """Four words for one step; genesis is the day before the first."""
     day, page = divmod(hour + HOURS_A_DAY, HOURS_A_DAY)
     drawn = block(np.uint64(seed & WORD_MASK), np.uint64(day), np.uint64(0), _STREAM, np.uint64(page))
     return [int(word) for word in drawn]
-
-
-def _seed(model: Any, seed: int, hour: int) -> None:
-    """Both of Mesa's generators: the standard library's in place, since its grids and agent sets hold it too."""
-    words = _words(seed, hour)
-    model.random.seed(words[0])
-    model.rng = np.random.Generator(np.random.Philox(key=words[1:3]))
