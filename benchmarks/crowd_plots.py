@@ -1,6 +1,6 @@
-"""Draws the pictures of the crowd in docs/SOCIETY.md: `python -m benchmarks.crowd_plots`.
+"""Draws the loop of markets, crowd and factions in docs/SOCIETY.md: `python -m benchmarks.crowd_plots`.
 
-Lives here: which histories are drawn and how. Not here: how they are lived (tests/unit/society/crowd_markets.py).
+Lives here: which histories are drawn and how. Not here: how they are lived (tests/unit/society/city_life.py).
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from tests.unit.society.crowd_markets import City, scarce
+from tests.unit.society.city_life import City, scarce
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "img"
 SHOCK_FROM, SHOCK_DAYS, DAYS = 60, 15, 120
@@ -27,27 +27,35 @@ def main() -> None:
     city.live(SHOCK_FROM)
     city.live(SHOCK_DAYS, scarce(24 * SHOCK_DAYS))
     city.live(DAYS - SHOCK_FROM - SHOCK_DAYS)
-    _draw_loop(city, IMAGES / "crowd_loop.png")
+    _draw_loop(city, IMAGES / "society_loop.png")
 
 
 def _draw_loop(city: City, file: Path) -> None:
-    """Price, the crowd's demand, unrest and all signals, with Food cut to two fifths for 15 days."""
-    figure, axes = plt.subplots(4, 1, figsize=(11, 9), sharex=True, layout="constrained", height_ratios=(2, 1, 2, 2))
+    """Price, the crowd's demand, unrest, how factions stand, and all signals; Food cut to two fifths for 15 days."""
+    figure, axes = plt.subplots(
+        5, 1, figsize=(11, 11), sharex=True, layout="constrained", height_ratios=(2, 1, 2, 2, 2)
+    )
     days = range(1, DAYS + 1)
     axes[0].plot(days, [price / 100 for price in city.price], color="C3")
-    axes[0].set(ylabel="price of Food", yscale="log")
+    axes[0].set(ylabel="price of Food", yscale="log", yticks=(3, 5, 10, 20, 40), yticklabels=(3, 5, 10, 20, 40))
+    axes[0].minorticks_off()
     axes[1].plot(days, [ppm / 1e6 for ppm in city.demand_ppm], color="C0")
     axes[1].axhline(1, color="0.6", lw=0.8)
     axes[1].set(ylabel="crowd's demand\n(1 = usual)")
     axes[2].plot(days, [ppm / 1e4 for ppm in city.unrest_ppm], color="C1")
     axes[2].set(ylabel="unrest, %")
-    for day, event in city.signals:
-        everywhere = event.data["location"] == "*"
-        axes[3].scatter(day, ROWS.index(event.data["signal_type"]), s=40 if everywhere else 14, color="k", alpha=0.6)
-    axes[3].set(yticks=range(len(ROWS)), yticklabels=ROWS, xlabel="game day")
+    axes[3].plot(days, city.score, color="C2")
+    for day, event in city.events:
+        if event.type == "diplomacy_update" and event.data["new_relation_state"] == "WAR":
+            axes[3].axvline(day, color="C3", lw=1, ls=":")
+    axes[3].set(ylabel="mean score of\nfactions (: war)")
+    for day, data in city.signals():
+        size = 40 if data["location"] == "*" else 14
+        axes[4].scatter(day, ROWS.index(data["signal_type"]), s=size, color="k", alpha=0.6)
+    axes[4].set(yticks=range(len(ROWS)), yticklabels=ROWS, xlabel="game day")
     for axis in axes:
         axis.axvspan(SHOCK_FROM, SHOCK_FROM + SHOCK_DAYS, color="0.93", zorder=0)
-    axes[0].set_title("supply_shock on Food, 0.4 for 15 days: markets and the crowd of Night City, seed 3")
+    axes[0].set_title("supply_shock on Food, 0.4 for 15 days: Night City, seed 3")
     _save(figure, file)
 
 

@@ -170,12 +170,12 @@ def _sections(document: Document, catalogue: Catalogue, defaults: Defaults, faul
 
 
 def _under(defaults: Mapping[str, Any], given: Any) -> Any:
-    """What is given, and under it what it leaves out; mappings within mappings likewise."""
+    """What is given, and under it what it leaves out: a part of a section (a mapping) only where it is given at all."""
     if not isinstance(given, dict):
         return given
-    filled = {name: _under(value, given[name]) if isinstance(value, Mapping) else given[name]
-              for name, value in defaults.items() if name in given}  # fmt: skip
-    return {**defaults, **given, **filled}
+    parts = {name: value for name, value in defaults.items() if isinstance(value, Mapping)}
+    plain = {name: value for name, value in defaults.items() if name not in parts}
+    return {**plain, **given, **{name: _under(part, given[name]) for name, part in parts.items() if name in given}}
 
 
 def _check_rules(

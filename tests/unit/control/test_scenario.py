@@ -176,7 +176,8 @@ def test_a_deployments_defaults_fill_what_the_document_leaves_out() -> None:
 
 def test_defaults_reach_into_mappings_and_leave_other_things_alone() -> None:
     defaults = {"crowd": {"agents": 7, "width": 9}, "law": 1}
-    assert _under(defaults, {}) == defaults
+    assert _under(defaults, {}) == {"law": 1}, "a world without a crowd gets none"
+    assert _under(defaults, {"crowd": {}}) == defaults
     assert _under(defaults, {"crowd": {"width": 30}, "x": 2}) == {
         "crowd": {"agents": 7, "width": 30},
         "law": 1,
