@@ -35,6 +35,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "verify": ("verify", "verify", "Replay a world and compare every digest."),
     "diff": ("diff", "diff", "Where two histories part."),
     "doctor": ("doctor", "doctor", "What is wrong with this installation, and what to do."),
+    "society": ("society", "society", "Relations between a world's factions."),
     "crowd": ("crowd", "crowd", "The crowd alone: watch it live."),
     "demo": ("demo", "demo", "Two game days of a market economy, with a proof."),
     "docs": ("docs", "docs", "Write the documents that are made from the code."),

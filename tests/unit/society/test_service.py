@@ -125,6 +125,14 @@ services:
         read_scenario(text, "two.yaml", catalogue())
 
 
+def test_a_directive_may_name_only_the_worlds_factions() -> None:
+    section = SocietyScenario.model_validate(THREE)
+    model = SERVICE.directives["incident"]
+    model.model_validate({"by": "a", "to": "b"}, context={"section": section})
+    with pytest.raises(ValidationError, match="there is no 'd'; there are a, b, c"):
+        model.model_validate({"by": "a", "to": "d"}, context={"section": section})
+
+
 @pytest.mark.parametrize(
     ("name", "args"),
     [

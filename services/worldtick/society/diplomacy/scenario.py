@@ -2,10 +2,10 @@
 Lives here: the models and their bounds. Not here: the tables made of them (plan)."""
 
 from functools import cached_property
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from worldtick.society.diplomacy.plan import Plan
 from worldtick.society.diplomacy.rules import POINT, Power, Treaty
@@ -22,9 +22,6 @@ class _Part(BaseModel):
     """A word that the model does not know is a fault, not a default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-_Pair = TypeVar("_Pair", bound=_Part)
 
 
 class FactionPowers(_Part):
@@ -59,50 +56,54 @@ class DiplomacyScenario(_Part):
         )
 
 
-class IncidentArgs(_Part):
+class _OfTwo(_Part):
+    """What concerns two factions, by the names of the fields that name them."""
+
+    pair_fields: ClassVar[tuple[str, str]]
+
+    @model_validator(mode="after")
+    def _two(self, info: ValidationInfo) -> Self:
+        """They differ; with the world's section as context ({"section": ...}) they are factions of the world."""
+        one, other = (getattr(self, name) for name in self.pair_fields)
+        if one == other:
+            raise ValueError(f"{one!r} stands on both sides: name two factions")
+        diplomacy = getattr((info.context or {}).get("section"), "diplomacy", None)
+        if diplomacy is not None:
+            for name in (one, other):
+                if name not in diplomacy.factions:
+                    raise ValueError(f"there is no {name!r}; there are {', '.join(diplomacy.factions)}")
+        return self
+
+
+class IncidentArgs(_OfTwo):
     """Something bad that one faction did to another."""
 
+    pair_fields = ("by", "to")
     by: Id
     to: Id
     severity: Annotated[int, Field(strict=True, ge=1, le=100)] = 20
 
-    @model_validator(mode="after")
-    def _two(self) -> "IncidentArgs":
-        return _two_of(self, self.by, self.to)
 
-
-class TreatyProposal(_Part):
+class TreatyProposal(_OfTwo):
     """A treaty that is signed if the pair's score allows: alliance from 20 points, trade -10, non-aggression -45."""
 
+    pair_fields = ("one", "other")
     one: Id
     other: Id
     kind: TreatyKind
     days: Annotated[int, Field(strict=True, ge=1, le=3_650)] = 90
     price: Annotated[int, Field(strict=True, ge=0, le=100, description="Points of trust that breaking it costs.")] = 20
 
-    @model_validator(mode="after")
-    def _two(self) -> "TreatyProposal":
-        return _two_of(self, self.one, self.other)
 
-
-class TreatyBreach(_Part):
+class TreatyBreach(_OfTwo):
     """A treaty that a faction breaks: its price is paid in the other's trust, and a grievance stays."""
 
+    pair_fields = ("by", "to")
     by: Id
     to: Id
     kind: TreatyKind
-
-    @model_validator(mode="after")
-    def _two(self) -> "TreatyBreach":
-        return _two_of(self, self.by, self.to)
 
 
 def treaty_of(kind: str) -> Treaty:
     """A treaty by its name in directives and events."""
     return Treaty[kind.upper()]
-
-
-def _two_of(part: _Pair, one: str, other: str) -> _Pair:
-    if one == other:
-        raise ValueError(f"{one!r} stands on both sides: name two factions")
-    return part
