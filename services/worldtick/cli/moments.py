@@ -17,7 +17,7 @@ def moment_us(given: str) -> int:
 
 
 def duration_us(given: str) -> int:
-    """Microseconds of 250ms, 2s, 5m, 1h or 1d. Raises BadParameter."""
+    """Microseconds of 250ms, 2s, 5m, 1h, 1h30m or 30d. Raises BadParameter."""
     try:
         return parse_duration_us(given)
     except NotAMoment as fault:

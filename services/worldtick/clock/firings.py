@@ -10,8 +10,8 @@ from worldtick.clock.errors import NotAMoment
 from worldtick.clock.worldtime import DAY_US, HOUR_US, MINUTE_US, SECOND_US, WallTime
 
 _JOB_MINUTE = re.compile(r"-(\d{7,10})$", re.ASCII)
-_DURATION = re.compile(r"(\d{1,9})(ms|s|m|h|d)", re.ASCII)
-_UNIT_US = {"ms": 1_000, "s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": DAY_US}
+_UNIT_US = {"d": DAY_US, "h": HOUR_US, "m": MINUTE_US, "s": SECOND_US, "ms": 1_000, "us": 1}
+_DURATION = re.compile("".join(rf"(?:(\d{{1,9}}){unit})?" for unit in _UNIT_US), re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,13 @@ def firing_of_job(name: str) -> WallTime:
 
 
 def parse_duration_us(text: str) -> int:
-    """Microseconds of 250ms, 2s, 5m, 1h or 1d. Raises NotAMoment for anything else, and for 0."""
+    """Microseconds of 250ms, 2s, 5m, 1h, 30d or a sum of them, largest first: 1h30m. Exact.
+
+    Raises NotAMoment for anything else, and for 0.
+    """
     found = _DURATION.fullmatch(text.strip())
-    if found is None or int(found[1]) == 0:
-        raise NotAMoment(f"{text!r} is no duration; write one like 250ms, 2s, 5m, 1h or 1d")
-    return int(found[1]) * _UNIT_US[found[2]]
+    given = zip(found.groups("0"), _UNIT_US.values(), strict=True) if found else ()
+    span_us = sum(int(count) * unit_us for count, unit_us in given)
+    if span_us == 0:
+        raise NotAMoment(f"{text!r} is no duration; write one like 250ms, 2s, 5m, 1h, 1h30m or 30d")
+    return span_us

@@ -1,5 +1,6 @@
 """Moves: which tick comes next for a world, one at a time. The whole catch-up and midnight policy, without I/O.
-Lives here: grids, midnight's daily, `each` and `coalesce`. Not here: facts, directives, locks (sealing)."""
+Lives here: grids, midnight's daily, `each` and `coalesce`, steps between boundaries. Not here: facts, locks (sealing),
+up to where a world may be moved (course)."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -9,6 +10,7 @@ from worldtick.clock.worldtime import DAY_US, HOUR_US, WorldTime
 
 CatchUp = Literal["each", "coalesce"]
 BoundaryKind = Literal["hourly", "daily"]
+MoveKind = Literal["step", "hourly", "daily"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Standing:
 class Move:
     """One tick to be sealed: it ends at `to_us` and uses up `slots` of what is due."""
 
-    kind: BoundaryKind
+    kind: MoveKind
     from_us: WorldTime
     to_us: WorldTime
     hours: int
@@ -60,6 +62,28 @@ def next_move(standing: Standing, run: BoundaryKind, slots_due: int) -> Move | N
     if run == "hourly" and standing.hourly:
         return _hourly(standing, slots_due)
     return None
+
+
+def next_paced(standing: Standing, limit_us: WorldTime, timer_us: WorldTime | None = None) -> Move | None:
+    """The next tick of a world that may be moved up to `limit_us`, cut at every boundary of its grids; or None.
+
+    A boundary is reached by the tick of its own kind, so hourly and daily ticks come at their own times; what lies
+    between is a step, and no step crosses an hour. timer_us: the next timer; no tick passes it. One that is not ahead
+    cuts nothing: the services run it within the next tick.
+    """
+    now, epoch_s = standing.now_us, standing.epoch_s
+    if owes_daily(standing):
+        return Move("daily", now, now, 24, 0)
+    cut_us = limit_us if timer_us is None or timer_us <= now else WorldTime(min(limit_us, timer_us))
+    if cut_us <= now:
+        return None
+    hour_us, midnight_us = next_hour(now, epoch_s), next_midnight(now, epoch_s)
+    if standing.hourly and cut_us >= hour_us:
+        hours = hours_between(now, min(cut_us, midnight_us), epoch_s)
+        return _hourly(standing, hours)
+    if standing.daily and not standing.hourly and cut_us >= midnight_us:
+        return Move("daily", now, midnight_us, hours_between(now, midnight_us, epoch_s), 1)
+    return Move("step", now, WorldTime(min(cut_us, hour_us)), 0, 0)
 
 
 def _hourly(standing: Standing, slots_due: int) -> Move:

@@ -3,16 +3,18 @@ Lives here: what a new world is made of and when two requests are one. Not here:
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from worldtick.clock.course import LAG_US_MAX, Course, Driver, LagPolicy, begun
 from worldtick.clock.firings import first_last_firing
-from worldtick.clock.worldtime import DAY_US, EPOCH_S, HOUR_US
+from worldtick.clock.scale import PPB
+from worldtick.clock.worldtime import DAY_US, EPOCH_S, HOUR_US, SECOND_US
 from worldtick.contracts.errors import Faulty, Refused
 from worldtick.runtime.service import Service
-from worldtick.store.clocks import NewClock, find_view, insert_clock, lock_clocks
+from worldtick.store.clocks import NewClock, NewPace, find_view, insert_clock, lock_clocks, stop_clock
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.worlds import (
     NewWorld,
@@ -30,6 +32,19 @@ SLICES_MAX = 100_000  # of one world, all services
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """What drives a new world's clock, and how fast."""
+
+    driver: Driver = "scheduled"
+    scale_ppb: int = PPB
+    interval_us: int = SECOND_US
+    turn_us: int | None = None
+    in_flight_max: int = 16
+    lag_policy: LagPolicy = "wait"
+    lag_us_max: int = LAG_US_MAX
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A world to be created. Firings count from the last one at or before `first_us` (Unix us)."""
 
@@ -42,6 +57,7 @@ class Plan:
     epoch_s: int = EPOCH_S
     facts: str = "latest"
     lag_ticks: int = 1
+    pace: Pace = Pace()
     catch_up: str = "each"
     catch_up_max: int = 24
     hourly: bool = True
@@ -61,7 +77,7 @@ def create_world(pool: Pool, plan: Plan, catalogue: Mapping[str, Service[Any]]) 
     period_us = HOUR_US if plan.hourly else DAY_US
     clock = NewClock(
         epoch_s=plan.epoch_s,
-        driver="scheduled",
+        driver=plan.pace.driver,
         hourly=plan.hourly,
         daily=plan.daily,
         period_us=period_us,
@@ -70,6 +86,7 @@ def create_world(pool: Pool, plan: Plan, catalogue: Mapping[str, Service[Any]]) 
         catch_up_max=plan.catch_up_max,
         facts=plan.facts,
         lag_ticks=plan.lag_ticks,
+        pace=_pace(plan),
     )
     slices = _slices(plan, catalogue)
     with transaction(pool) as conn:
@@ -82,6 +99,14 @@ def create_world(pool: Pool, plan: Plan, catalogue: Mapping[str, Service[Any]]) 
     return True
 
 
+def _pace(plan: Plan) -> NewPace:
+    """An automatic world begins to earn at the wall time of its first firing."""
+    given = asdict(plan.pace)
+    course = begun(Course(epoch_s=plan.epoch_s, **given), plan.first_us)
+    del given["driver"]
+    return NewPace(**given, anchor_us=course.anchor_us, due_us=course.due_us)
+
+
 def archive_world(pool: Pool, world_id: str) -> bool:
     """End a world: no ticker moves it any more, its rows stay. False if it was archived already. Refused if unknown."""
     with transaction(pool) as conn:
@@ -89,6 +114,7 @@ def archive_world(pool: Pool, world_id: str) -> bool:
         if found is None:
             raise Refused(f"there is no world {world_id!r}; see `worldtick world list`")
         lock_clocks(conn, [found[0]])
+        stop_clock(conn, found[0])
         return set_archived(conn, found[0])
 
 
@@ -150,6 +176,8 @@ def _must_be_same(conn: Connection, new: NewWorld, clock: NewClock) -> None:
         raise Refused(f"world {new.world_id!r} is archived; take another id")
     fields = ("epoch_s", "driver", "hourly", "daily", "catch_up", "catch_up_max", "facts", "lag_ticks")
     other = [name for name in fields if getattr(view, name) != getattr(clock, name)]
+    paced = ("scale_ppb", "interval_us", "turn_us", "in_flight_max", "lag_policy", "lag_us_max")
+    other += [name for name in paced if getattr(view, name) != getattr(clock.pace, name)]
     other += _differences(old, new)
     if other:
         raise Refused(f"world {new.world_id!r} exists with other {', '.join(other)}; take another id")

@@ -9,13 +9,17 @@ from pathlib import Path as FilePath
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
+from worldtick.clock.course import Driver, LagPolicy
+from worldtick.clock.errors import NotAMoment, NotAScale
+from worldtick.clock.firings import parse_duration_us
+from worldtick.clock.scale import format_scale, parse_scale
 from worldtick.clock.worldtime import EPOCH_S, WallTime
 from worldtick.contracts.errors import Faulty
 from worldtick.contracts.shipped import shipped
 from worldtick.contracts.stamps import Stamp, rfc3339
-from worldtick.control.creation import SCENARIO_BYTES_MAX, Plan, setting_faults
+from worldtick.control.creation import SCENARIO_BYTES_MAX, Pace, Plan, setting_faults
 from worldtick.control.documents import DOCUMENT_BYTES_MAX, FAULTS_MAX, Document, read_document
 from worldtick.control.faults import near, validated
 from worldtick.runtime.service import Service
@@ -27,6 +31,27 @@ Text = Annotated[str, Field(strict=True, min_length=1, max_length=4_000)]
 _FACTIONS_MAX = 1_000
 NO_DEFAULTS: Defaults = MappingProxyType({})
 
+AUTO_SCALE = "60"  # a game hour is a minute
+
+
+def _scale(given: Any) -> str:
+    try:
+        return format_scale(parse_scale(given))
+    except NotAScale as fault:
+        raise ValueError(str(fault)) from fault
+
+
+def _duration(given: Any) -> str:
+    try:
+        parse_duration_us(given if isinstance(given, str) else repr(given))
+    except NotAMoment as fault:
+        raise ValueError(str(fault)) from fault
+    return str(given)
+
+
+ScaleText = Annotated[str, BeforeValidator(_scale)]
+Duration = Annotated[str, BeforeValidator(_duration)]
+
 
 class WorldRules(BaseModel):
     """How a world's clock behaves and what its services may spend."""
@@ -36,6 +61,13 @@ class WorldRules(BaseModel):
     lag_ticks: int = Field(1, strict=True, ge=1, le=1_000)
     catch_up: Literal["each", "coalesce"] = "each"
     catch_up_max: int = Field(24, strict=True, ge=1, le=10_000)
+    driver: Driver = "scheduled"
+    time_scale: ScaleText | None = Field(None, description="World time per wall time under auto; default 60 there.")
+    tick_interval: Duration = Field("1s", description="Wall time between two steps under auto.")
+    turn: Duration | None = Field(None, description="Turn-based: an advance is exactly this long.")
+    in_flight_max: int = Field(16, strict=True, ge=1, le=1_000)
+    lag_policy: LagPolicy = "wait"
+    lag_max: Duration = Field("1m", description="Wall time that the world may lag behind its pace.")
     grids: list[Literal["hourly", "daily"]] = Field(default=["hourly", "daily"], min_length=1, max_length=2)
     budgets: dict[str, dict[str, Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]]] = {}
     settings: dict[str, dict[str, Any]] = {}
@@ -51,6 +83,20 @@ class WorldRules(BaseModel):
     def epoch_s(self) -> int:
         """Unix seconds of world time 0."""
         return EPOCH_S if self.epoch is None else int(self.epoch.timestamp())
+
+    @property
+    def pace(self) -> Pace:
+        """What drives the world, and how fast."""
+        scale = self.time_scale or (AUTO_SCALE if self.driver == "auto" else "1")
+        return Pace(
+            driver=self.driver,
+            scale_ppb=parse_scale(scale),
+            interval_us=parse_duration_us(self.tick_interval),
+            turn_us=None if self.turn is None else parse_duration_us(self.turn),
+            in_flight_max=self.in_flight_max,
+            lag_policy=self.lag_policy,
+            lag_us_max=parse_duration_us(self.lag_max),
+        )
 
 
 class Faction(BaseModel):
@@ -95,6 +141,7 @@ class Scenario:
             epoch_s=rules.epoch_s,
             facts=rules.facts,
             lag_ticks=rules.lag_ticks,
+            pace=rules.pace,
             catch_up=rules.catch_up,
             catch_up_max=rules.catch_up_max,
             hourly="hourly" in rules.grids,

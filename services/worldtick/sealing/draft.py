@@ -164,6 +164,9 @@ def _advance(draft: Draft) -> tuple[int, int]:
     clock = draft.clock
     clock.seq += 1
     clock.now_us = draft.to_us
+    clock.pace_us = max(clock.pace_us, clock.now_us)
+    if clock.target_us is not None and clock.target_us <= clock.now_us:
+        clock.target_us = None
     if draft.kind == "hourly":
         clock.hourly_seq += 1
         return clock.seq, clock.hourly_seq

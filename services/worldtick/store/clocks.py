@@ -2,26 +2,75 @@
 Lives here: rows of `clock`, and how far the services are behind them. Not here: which tick comes next (clock)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, astuple, dataclass
 from datetime import datetime
 from typing import Any
 
 from worldtick.store.db import Connection
+from worldtick.store.notices import CLOCKS_CHANNEL
 
 _STANDS = """
 select c.epoch_s, c.driver, c.paused, c.hourly, c.daily, c.period_us, c.last_firing_us, c.catch_up, c.catch_up_max,
        c.facts, c.lag_ticks, c.now_us, c.daily_us, c.seq, c.hourly_seq, c.daily_seq,
 """
+_PACED = (
+    "scale_ppb",
+    "interval_us",
+    "turn_us",
+    "in_flight_max",
+    "lag_policy",
+    "lag_us_max",
+    "pace_us",
+    "owed_ppb",
+    "anchor_us",
+    "target_us",
+    "due_us",
+    "version",
+)
 _SEALING = (
     _STANDS
-    + "w.world_key, w.world_id, w.status, w.seed, w.services, w.budgets, w.settings"
+    + "w.world_key, w.world_id, w.status, w.seed, w.services, w.budgets, w.settings, "
+    + ", ".join(f"c.{name}" for name in _PACED)
     + " from clock c join world w using (world_key)"
 )
-_VIEWS = _STANDS + "c.published_seq, c.rung_at, c.world_key from clock c where c.world_key = any(%s)"
+_SEALING_COLUMNS = 23  # before those of the pace
+_VIEWS = (
+    _STANDS
+    + "c.published_seq, c.rung_at, "
+    + ", ".join(f"c.{name}" for name in _PACED)
+    + ", c.world_key from clock c where c.world_key = any(%s)"
+)
+_VIEW_COLUMNS = 18
 _FIND = _SEALING + " where w.status = 'active' and c.driver = 'scheduled' and not c.paused"
 _FIND_ALL = _FIND + " and c.world_key > %(after)s order by c.world_key limit %(limit)s"
 _FIND_SOME = _FIND + " and c.world_key = any(%(keys)s) and c.world_key > %(after)s order by c.world_key limit %(limit)s"
 _LOCK = _SEALING + " where c.world_key = any(%s) order by c.world_key for update of c"
+_CLAIM = (
+    _SEALING
+    + " where c.due_us <= %(at)s and w.status = 'active' and not c.paused"
+    + " and (%(keys)s::int[] is null or c.world_key = any(%(keys)s))"
+    + " order by c.due_us limit %(limit)s for update of c skip locked"
+)
+_CLAIM_THESE = (
+    _SEALING
+    + " where c.world_key = any(%s) and c.due_us is not null and w.status = 'active' and not c.paused"
+    + " for update of c skip locked"
+)
+_POSITION = (
+    "world_key",
+    "now_us",
+    "daily_us",
+    "seq",
+    "hourly_seq",
+    "daily_seq",
+    "period_us",
+    "last_firing_us",
+    "pace_us",
+    "owed_ppb",
+    "anchor_us",
+    "target_us",
+    "due_us",
+)
 
 
 @dataclass(slots=True)
@@ -44,6 +93,19 @@ class Stands:
     seq: int
     hourly_seq: int
     daily_seq: int
+    _: KW_ONLY
+    scale_ppb: int = 1_000_000_000
+    interval_us: int = 1_000_000
+    turn_us: int | None = None
+    in_flight_max: int = 16
+    lag_policy: str = "wait"
+    lag_us_max: int = 60_000_000
+    pace_us: int = 0
+    owed_ppb: int = 0
+    anchor_us: int = 0
+    target_us: int | None = None
+    due_us: int | None = None
+    version: int = 1
 
 
 @dataclass(slots=True)
@@ -68,6 +130,20 @@ class ClockView(Stands):
 
 
 @dataclass(frozen=True, slots=True)
+class NewPace:
+    """How a new world's clock is paced; the same names as the columns."""
+
+    scale_ppb: int = 1_000_000_000
+    interval_us: int = 1_000_000
+    turn_us: int | None = None
+    in_flight_max: int = 16
+    lag_policy: str = "wait"
+    lag_us_max: int = 60_000_000
+    anchor_us: int = 0
+    due_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewClock:
     """What a world's clock is created from."""
 
@@ -81,13 +157,16 @@ class NewClock:
     catch_up_max: int
     facts: str
     lag_ticks: int
+    pace: NewPace = NewPace()
 
 
 def insert_clock(conn: Connection, world_key: int, new: NewClock) -> None:
     """A clock at world time 0, seq 0."""
     conn.execute(
         "insert into clock (world_key, epoch_s, driver, hourly, daily, period_us, last_firing_us, catch_up,"
-        " catch_up_max, facts, lag_ticks) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " catch_up_max, facts, lag_ticks, scale_ppb, interval_us, turn_us, in_flight_max, lag_policy, lag_us_max,"
+        " anchor_us, due_us)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             world_key,
             new.epoch_s,
@@ -100,6 +179,7 @@ def insert_clock(conn: Connection, world_key: int, new: NewClock) -> None:
             new.catch_up_max,
             new.facts,
             new.lag_ticks,
+            *astuple(new.pace),
         ),
     )
 
@@ -112,40 +192,93 @@ def find_view(conn: Connection, world_key: int) -> ClockView | None:
 def find_views(conn: Connection, keys: Sequence[int]) -> dict[int, ClockView]:
     """Clocks by their worlds' keys, unlocked, for display."""
     rows = conn.execute(_VIEWS, (list(keys),)).fetchall()
-    return {row[-1]: ClockView(*row[:-1]) for row in rows}
+    return {row[-1]: ClockView(*row[:_VIEW_COLUMNS], **_paced(row[_VIEW_COLUMNS:-1])) for row in rows}
 
 
 def find_driven(conn: Connection, keys: Sequence[int] | None, after: int, limit: int) -> list[Clock]:
     """Clocks that tickers drive: active, scheduled, not paused; a page in order of their keys, unlocked."""
     parameters = {"keys": list(keys or ()), "after": after, "limit": limit}
     rows = conn.execute(_FIND_ALL if keys is None else _FIND_SOME, parameters).fetchall()
-    return [Clock(*row) for row in rows]
+    return [_clock(row) for row in rows]
 
 
 def lock_clocks(conn: Connection, keys: Sequence[int]) -> list[Clock]:
     """The clocks of these worlds, locked in order of their keys until the transaction ends."""
-    return [Clock(*row) for row in conn.execute(_LOCK, (list(keys),)).fetchall()]
+    return [_clock(row) for row in conn.execute(_LOCK, (list(keys),)).fetchall()]
+
+
+def claim_due(conn: Connection, at_us: int, keys: Sequence[int] | None, limit: int) -> list[Clock]:
+    """Clocks that a ticker has to look at by a wall time, longest due first, locked; those locked by others are left
+    to them. keys: only of these worlds; None: of all."""
+    parameters = {"at": at_us, "keys": keys if keys is None else list(keys), "limit": limit}
+    return [_clock(row) for row in conn.execute(_CLAIM, parameters).fetchall()]
+
+
+def claim_these(conn: Connection, keys: Sequence[int]) -> list[Clock]:
+    """The same of named worlds, whenever they are due."""
+    return [_clock(row) for row in conn.execute(_CLAIM_THESE, (list(keys),)).fetchall()]
+
+
+def first_due_us(conn: Connection, keys: Sequence[int] | None) -> int | None:
+    """The wall time at which the next world is due, of these or of all; None: none is."""
+    row = conn.execute(
+        "select min(due_us) from clock where due_us is not null and (%s::int[] is null or world_key = any(%s))",
+        (keys if keys is None else list(keys), keys if keys is None else list(keys)),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _clock(row: Sequence[Any]) -> Clock:
+    return Clock(*row[:_SEALING_COLUMNS], **_paced(row[_SEALING_COLUMNS:]))
+
+
+def _paced(values: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(_PACED, values, strict=True))
 
 
 def save_clocks(conn: Connection, clocks: Sequence[Clock]) -> None:
     """Write back the positions of clocks that this transaction has locked."""
     conn.execute(
         "update clock c set now_us = n.now_us, daily_us = n.daily_us, seq = n.seq, hourly_seq = n.hourly_seq,"
-        " daily_seq = n.daily_seq, period_us = n.period_us, last_firing_us = n.last_firing_us"
+        " daily_seq = n.daily_seq, period_us = n.period_us, last_firing_us = n.last_firing_us, pace_us = n.pace_us,"
+        " owed_ppb = n.owed_ppb, anchor_us = n.anchor_us, target_us = n.target_us, due_us = n.due_us"
         " from unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],"
-        " %s::bigint[]) as n (world_key, now_us, daily_us, seq, hourly_seq, daily_seq, period_us, last_firing_us)"
-        " where c.world_key = n.world_key",
+        " %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])"
+        " as n (world_key, now_us, daily_us, seq, hourly_seq, daily_seq, period_us, last_firing_us, pace_us, owed_ppb,"
+        " anchor_us, target_us, due_us) where c.world_key = n.world_key",
+        [[getattr(clock, name) for clock in clocks] for name in _POSITION],
+    )
+
+
+def save_course(conn: Connection, clock: Clock) -> None:
+    """Write back how a locked clock runs, after a command, and tell the tickers."""
+    conn.execute(
+        "update clock set driver = %s, paused = %s, last_firing_us = %s, scale_ppb = %s, interval_us = %s,"
+        " turn_us = %s, in_flight_max = %s, lag_policy = %s, lag_us_max = %s, pace_us = %s, owed_ppb = %s,"
+        " anchor_us = %s, target_us = %s, due_us = %s, version = %s where world_key = %s",
         (
-            [clock.world_key for clock in clocks],
-            [clock.now_us for clock in clocks],
-            [clock.daily_us for clock in clocks],
-            [clock.seq for clock in clocks],
-            [clock.hourly_seq for clock in clocks],
-            [clock.daily_seq for clock in clocks],
-            [clock.period_us for clock in clocks],
-            [clock.last_firing_us for clock in clocks],
+            clock.driver,
+            clock.paused,
+            clock.last_firing_us,
+            *(getattr(clock, name) for name in _PACED),
+            clock.world_key,
         ),
     )
+    conn.execute(f"notify {CLOCKS_CHANNEL}")
+
+
+def wake_clocks(conn: Connection, keys: Sequence[int], at_us: int) -> None:
+    """Let a ticker look at these worlds at a wall time (Unix us), or before, as something new waits for them."""
+    conn.execute(
+        "update clock set due_us = least(due_us, %s) where world_key = any(%s) and driver = 'event' and not paused",
+        (at_us, list(keys)),
+    )
+    conn.execute(f"notify {CLOCKS_CHANNEL}")
+
+
+def stop_clock(conn: Connection, world_key: int) -> None:
+    """No ticker has to look at this world any more; it was archived."""
+    conn.execute("update clock set due_us = null where world_key = %s", (world_key,))
 
 
 def unfinished(conn: Connection, keys: Sequence[int]) -> list[tuple[int, str, int]]:

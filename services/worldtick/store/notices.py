@@ -1,28 +1,30 @@
 """Notices: what one process tells the others through PostgreSQL, so that waiting is short. They may be lost.
-Lives here: the channel of slices that moved. Not here: what is done about it."""
+Lives here: the channels of slices that moved and of clocks that were changed. Not here: what is done about it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from worldtick.store.db import Connection, Pool, translated
 
 SLICES_CHANNEL = "worldtick_slices"  # notified by the commit that raises versions
+CLOCKS_CHANNEL = "worldtick_clocks"  # notified by the commit that changes how a clock runs
 
 
 @contextmanager
-def listening(pool: Pool) -> Iterator[Callable[[float], bool]]:
+def listening(pool: Pool, channels: Sequence[str] = (SLICES_CHANNEL,)) -> Iterator[Callable[[float], bool]]:
     """While it lasts, no notice is missed: begin it before looking, then wait(timeout in s) says whether one came.
 
     Holds a connection of the pool. Raises DatabaseAway.
     """
     with translated(), pool.connection() as conn:
-        conn.execute(f"listen {SLICES_CHANNEL}")
+        for channel in channels:
+            conn.execute(f"listen {channel}")
         conn.commit()
         try:
             yield lambda timeout_s: _wait(conn, timeout_s)
         finally:
             if not conn.closed:
-                conn.execute(f"unlisten {SLICES_CHANNEL}")
+                conn.execute("unlisten *")
 
 
 def _wait(conn: Connection, timeout_s: float) -> bool:

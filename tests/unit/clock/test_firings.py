@@ -62,6 +62,9 @@ def test_durations() -> None:
         HOUR_US,
         24 * HOUR_US,
     ]
-    for text in ("0s", "2", "-2s", "1.5s", "2 s", "s", "99999999999s"):
+    assert parse_duration_us("1h30m") == 90 * MINUTE_US
+    assert parse_duration_us("30d") == 30 * 24 * HOUR_US
+    assert parse_duration_us("1d2h3m4s5ms6us") == (26 * HOUR_US + 3 * MINUTE_US + 4 * SECOND_US) + 5_006
+    for text in ("0s", "2", "-2s", "1.5s", "2 s", "s", "99999999999s", "", "30m1h", "1h1h", "1h 30m", "0h0m"):
         with pytest.raises(NotAMoment):
             parse_duration_us(text)

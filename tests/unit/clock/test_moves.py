@@ -11,6 +11,7 @@ from worldtick.clock.moves import (
     midnight_ahead,
     moved,
     next_move,
+    next_paced,
     owes_daily,
     slots_until,
 )
@@ -114,3 +115,64 @@ def test_slots_until_a_named_slot() -> None:
     assert slots_until(START, "hourly", WorldTime(5 * HOUR_US)) == 5
     assert slots_until(START, "daily", WorldTime(2 * DAY_US)) == 2
     assert slots_until(START, "hourly", WorldTime(0)) == 0
+
+
+def _paced(standing: Standing, limit_us: int, timers: list[int]) -> list[Move]:
+    moves: list[Move] = []
+    while True:
+        timer = next((WorldTime(at) for at in timers if at > standing.now_us), None)
+        move = next_paced(standing, WorldTime(limit_us), timer)
+        if move is None:
+            return moves
+        moves.append(move)
+        standing = moved(standing, move)
+
+
+@given(
+    AT_US,
+    EPOCHS_S,
+    st.sampled_from([(True, True), (True, False), (False, True)]),
+    st.lists(st.integers(0, 5 * DAY_US), max_size=5),
+    st.lists(st.integers(0, 4 * DAY_US), max_size=5),
+)
+def test_an_advance_is_cut_at_every_boundary_and_timer(
+    at: int, epoch_s: int, grids: tuple[bool, bool], spans: list[int], timers: list[int]
+) -> None:
+    hourly, daily = grids
+    start = Standing(WorldTime(at), WorldTime(at), epoch_s, hourly, daily, "each")
+    timers = sorted(at + timer for timer in timers)
+    for span in sorted(spans):
+        moves = _paced(start, at + span, timers)
+        at_us = at
+        for move in moves:
+            assert move.from_us == at_us
+            assert (move.to_us > at_us) or (move.kind == "daily" and hourly)
+            assert not any(at_us < timer < move.to_us for timer in timers)
+            inside = hours_between(at_us, move.to_us - 1, epoch_s) if move.to_us > at_us else 0
+            assert move.kind == "daily" or inside == 0
+            assert move.kind != "step" or not (hourly and is_hour(move.to_us, epoch_s))
+            assert (move.kind == "hourly") <= is_hour(move.to_us, epoch_s)
+            assert (move.kind == "daily") <= is_midnight(move.to_us, epoch_s)
+            at_us = move.to_us
+        assert at_us == at + span if moves else span == 0
+        kinds = [move.kind for move in moves]
+        assert kinds.count("hourly") == (hours_between(at, at_us, epoch_s) if hourly else 0)
+        if hourly or not timers:
+            assert kinds.count("daily") == (days_between(at, at_us, epoch_s) if daily else 0)
+
+
+def test_an_advance_of_a_day_and_a_half_that_begins_and_ends_in_an_hour() -> None:
+    start = Standing(WorldTime(HOUR_US // 2), WorldTime(0), EPOCH_S, True, True, "each")
+    kinds = [move.kind for move in _paced(start, 36 * HOUR_US + HOUR_US // 2, [])]
+    assert kinds == [*["hourly"] * 24, "daily", *["hourly"] * 12, "step"]
+
+
+def test_a_pace_that_lags_is_coalesced_where_the_policy_says_so() -> None:
+    start = Standing(WorldTime(HOUR_US // 2), WorldTime(0), EPOCH_S, True, True, "coalesce")
+    moves = _paced(start, 30 * HOUR_US + 1, [])
+    assert [(move.kind, move.to_us // HOUR_US, move.hours) for move in moves] == [
+        ("hourly", 24, 24),
+        ("daily", 24, 24),
+        ("hourly", 30, 6),
+        ("step", 30, 0),
+    ]
