@@ -1,6 +1,7 @@
 """The crowd as a slice: the laws, the agreed bytes, what it says, what a scenario may ask for.
 Lives here: steps as the runtime sees them. Not here: what people do (test_crowd_kernel), other people's models."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from tests.unit.society.crowds import ALONE, SECTORS, priced, wavy
+from worldtick.cli.catalogue import catalogue
+from worldtick.cli.settings import Settings
 from worldtick.contracts.errors import Faulty
+from worldtick.control.scenario import load_scenario
 from worldtick.kit.bench import Bench
 from worldtick.kit.golden import check_golden
 from worldtick.kit.laws import check_laws
@@ -171,3 +175,13 @@ def test_a_worker_with_the_built_in_crowd_never_loads_mesa() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_deployments_crowd_stands_in_the_stored_scenario() -> None:
+    given = {"CROWD_NUM_AGENTS": "250", "CROWD_GRID_WIDTH": "80"}
+    scenario = load_scenario("night_city", catalogue(), Settings.from_env(given).scenario_defaults)
+    stored = json.loads(scenario.canonical)["services"]["society"]["crowd"]
+    assert (stored["agents"], stored["width"], stored["height"], stored["enabled"]) == (250, 80, 50, True)
+    off = Settings.from_env({"CROWD_SIMULATION_ENABLED": "false"}).scenario_defaults
+    society = load_scenario("night_city", catalogue(), off).sections["society"]
+    assert catalogue()["society"].slices(society) == 1, "diplomacy alone"
