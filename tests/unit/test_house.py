@@ -16,6 +16,7 @@ MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc"}
 CORES = {  # room -> modules that are not core
+    "agenda": {"service"},
     "economy": {"service"},
     "society": {"service", "crowded", "diplomats"},
     "clock": set[str](),

@@ -19,6 +19,7 @@ from worldtick.runtime.service import Service
 GROUP = "worldtick.services"
 OURS: Mapping[str, str] = MappingProxyType(
     {
+        "agenda": "worldtick.agenda.service:SERVICE",
         "economy": "worldtick.economy.service:SERVICE",
         "society": "worldtick.society.service:SERVICE",
     }

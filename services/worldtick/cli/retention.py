@@ -34,6 +34,7 @@ def bounds(policy: Policy) -> dict[str, str]:
         "attempt": "steps begun after an unclean end and not done",
         "market_state": f"{policy.ticks} ticks of each world",
         "relation": f"{policy.ticks} ticks of each world, and the newest row of each pair",
+        "timer_fate": f"{policy.ticks} ticks of each world",
         "replay": "60 days",
         "requeue": "60 days",
         "position": "one for each projection and partition",

@@ -277,3 +277,82 @@ class TreatyUpdate(BaseEvent[TreatyUpdateData]):
     """A treaty was signed, refused, broken, or ended."""
 
     event_type: Literal["simulation.event.treaty_update"]
+
+
+class TimerFiredData(_OfTick):
+    """A timer came up and was executed."""
+
+    timer: Name
+    tick_id: UuidText
+    at: Stamp = Field(description="World time at which it was due; the event's own is the tick's.")
+    occurrence: Ordinal = Field(description="How often it has come up, this time included.")
+    priority: Whole
+    payload: Annotated[str, Field(min_length=1, max_length=4_096)] | None = Field(
+        None, description="What was put in with it: JSON, as text."
+    )
+    then: Name | None = Field(None, description="What it asked for, as service.directive; a later tick carries it.")
+
+
+class TimerSkippedData(_OfTick):
+    """A timer came up and was not executed."""
+
+    timer: Name
+    tick_id: UuidText
+    at: Stamp = Field(description="World time at which it was due.")
+    reason: Name
+    occurrence: Ordinal
+    occurrences: Ordinal = Field(description="How many of its times were skipped at once.")
+    priority: Whole
+
+
+class TimerCancelledData(_OfTick):
+    """A timer was taken out before it came up."""
+
+    timer: Name
+    tick_id: UuidText
+    at: Stamp = Field(description="World time at which it would have been due.")
+
+
+class TimerRefusedData(_OfTick):
+    """Something was asked of the agenda that cannot be."""
+
+    timer: Name = Field(description="Its name, or ? where it has none that can be.")
+    tick_id: UuidText
+    reason: Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+class SimulationCompleteData(_OfTick):
+    """A world that goes from timer to timer has none left."""
+
+    at: Stamp = Field(description="World time at which it stands.")
+    tick_id: UuidText
+
+
+class TimerFired(BaseEvent[TimerFiredData]):
+    """A timer was executed."""
+
+    event_type: Literal["simulation.event.timer_fired"]
+
+
+class TimerSkipped(BaseEvent[TimerSkippedData]):
+    """A timer was skipped."""
+
+    event_type: Literal["simulation.event.timer_skipped"]
+
+
+class TimerCancelled(BaseEvent[TimerCancelledData]):
+    """A timer was cancelled."""
+
+    event_type: Literal["simulation.event.timer_cancelled"]
+
+
+class TimerRefused(BaseEvent[TimerRefusedData]):
+    """A timer was refused."""
+
+    event_type: Literal["simulation.event.timer_refused"]
+
+
+class SimulationComplete(BaseEvent[SimulationCompleteData]):
+    """Nothing is left to be done."""
+
+    event_type: Literal["simulation.event.simulation_complete"]

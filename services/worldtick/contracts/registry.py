@@ -28,6 +28,11 @@ _ALL: tuple[type[BaseEvent[Any]], ...] = (
     events.CrowdSignalEnded,
     events.CrowdSummary,
     events.TreatyUpdate,
+    events.TimerFired,
+    events.TimerSkipped,
+    events.TimerCancelled,
+    events.TimerRefused,
+    events.SimulationComplete,
 )
 
 

@@ -13,9 +13,11 @@ from worldtick.clock.firings import first_last_firing
 from worldtick.clock.scale import PPB
 from worldtick.clock.worldtime import DAY_US, EPOCH_S, HOUR_US, SECOND_US
 from worldtick.contracts.errors import Faulty, Refused
+from worldtick.runtime.declared import encoded_facts
 from worldtick.runtime.service import Service
 from worldtick.store.clocks import NewClock, NewPace, find_view, insert_clock, lock_clocks, stop_clock
 from worldtick.store.db import Connection, Pool, transaction
+from worldtick.store.ledger import copy_facts
 from worldtick.store.worlds import (
     NewWorld,
     World,
@@ -88,7 +90,7 @@ def create_world(pool: Pool, plan: Plan, catalogue: Mapping[str, Service[Any]]) 
         lag_ticks=plan.lag_ticks,
         pace=_pace(plan),
     )
-    slices = _slices(plan, catalogue)
+    slices, facts = _slices(plan, catalogue), _first_facts(plan, catalogue)
     with transaction(pool) as conn:
         world_key = insert_world(conn, new)
         if world_key is None:
@@ -96,6 +98,7 @@ def create_world(pool: Pool, plan: Plan, catalogue: Mapping[str, Service[Any]]) 
             return False
         insert_clock(conn, world_key, clock)
         insert_slices(conn, world_key, slices)
+        copy_facts(conn, [(world_key, *row) for row in facts])
     return True
 
 
@@ -164,6 +167,17 @@ def _slices(plan: Plan, catalogue: Mapping[str, Service[Any]]) -> list[tuple[str
     if sum(count for _, count in counts) > SLICES_MAX:
         raise Faulty(f"world {plan.world_id}", [f"it would have over {SLICES_MAX} slices"])
     return [(service.name, slice_no, service.stream) for service, count in counts for slice_no in range(count)]
+
+
+def _first_facts(plan: Plan, catalogue: Mapping[str, Service[Any]]) -> list[tuple[str, int, int, bytes]]:
+    """(service, slice, seq 0, body) of those services whose first state says something."""
+    return [
+        (name, slice_no, 0, body)
+        for name, section in sorted(plan.sections.items())
+        if (first := catalogue[name].first_facts) is not None
+        for slice_no in range(catalogue[name].slices(section))
+        if (body := encoded_facts(catalogue[name], first(section, plan.seed, slice_no))) is not None
+    ]
 
 
 def _must_be_same(conn: Connection, new: NewWorld, clock: NewClock) -> None:

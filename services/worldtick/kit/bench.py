@@ -82,6 +82,10 @@ class Bench(Generic[State]):
         self.states = [service.genesis(self.section, seed, number) for number in range(service.slices(self.section))]
         if not self.states:
             raise Faulty(f"service {service.name}", ["slices(scenario) gives none; a world needs at least one"])
+        if service.first_facts is not None:
+            for number in range(len(self.states)):
+                first = service.first_facts(self.section, seed, number)
+                self._facts.append((service.name, number, 0, {name: dict(said) for name, said in first.items()}))
 
     def direct(self, name: str, **args: Any) -> None:
         """Queue a directive as an admin does; the next tick of the service's stream takes it. Raises Faulty."""

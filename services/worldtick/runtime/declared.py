@@ -1,6 +1,7 @@
 """Whether a step asks and publishes only what its service may, in bounds: what does not is refused, and its step dead.
 Lives here: the rules of facts and effects. Not here: events (speech), what becomes of a dead step (stepping)."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -21,17 +22,17 @@ class Undeclared(WorldtickError):
     """A step's facts or effects that no tick can carry: declare them, or say less. The step is dead."""
 
 
-def encoded_facts(service: Service[Any], step: Step[Any]) -> bytes | None:
+def encoded_facts(service: Service[Any], facts: Mapping[str, Mapping[str, int]] | None) -> bytes | None:
     """A step's facts as stored; None where it leaves them as they are. Raises Undeclared."""
-    if step.facts is None:
+    if facts is None:
         return None
-    for name, values in step.facts.items():
+    for name, values in facts.items():
         if name not in service.writes_facts:
             raise Undeclared(f"fact {name!r} is not among the service's writes_facts {list(service.writes_facts)}")
         for key, value in values.items():
             if type(key) is not str or type(value) is not int or not -_INT64 <= value < _INT64:
                 raise Undeclared(f"fact {name}[{key!r}] = {value!r}: keys are text and values integers of 64 bits")
-    body = _facts(step.facts)
+    body = _facts(facts)
     if len(body) > FACT_BYTES_MAX:
         raise Undeclared(f"the facts have {len(body)} bytes; a step may have {FACT_BYTES_MAX}")
     return body

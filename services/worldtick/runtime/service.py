@@ -80,6 +80,9 @@ class Service(Generic[State]):
     factions: Callable[[Any], Sequence[str]] | None = None  # ids that a section names: the scenario must have them
     reads_facts: tuple[str, ...] = ()
     writes_facts: tuple[str, ...] = ()
+    first_facts: Callable[[Any, int, int], Mapping[str, Mapping[str, int]]] | None = (
+        None  # as genesis: what the first state says, which stands as seq 0's from the world's creation on
+    )
     projections: tuple[Projection, ...] = ()
     warm_up: Callable[[], None] | None = None  # what is slow once, such as compiling: done before a worker takes work
     says_completed: bool = True  # False: each step says an event of its own that tells as much as step_completed

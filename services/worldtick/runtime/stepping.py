@@ -91,7 +91,7 @@ class Stepper:
         body = self._service.encode(step.state)
         digest = digest_of(body)
         outputs = self._speech.applied(task.held.slice_no, task.tick, step, digest)
-        facts = encoded_facts(self._service, step)
+        facts = encoded_facts(self._service, step.facts)
         effects = encoded_effects(step) if step.effects else ()
         return Done(step, body, digest, outputs, facts, effects, min(step_us, STEP_US_MAX))
 

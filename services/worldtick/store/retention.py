@@ -15,7 +15,7 @@ from worldtick.store.accounts import count_ledger
 from worldtick.store.db import Connection, Pool, transaction
 
 PRUNER: Final = "prune"  # its place among the worlds stands in `position`
-PROJECTIONS: Final = ("market_state",)  # tables that services fill for SQL readers, by world_key and seq
+PROJECTIONS: Final = ("market_state", "timer_fate")  # tables that services fill for SQL readers, by world_key and seq
 _PRUNING_LOCK: Final = 0x7072756E  # any fixed number: "prun"
 
 

@@ -39,13 +39,13 @@ def test_a_snapshot_is_kept_where_a_multiple_of_the_interval_is_passed() -> None
 )
 def test_facts_that_no_tick_can_carry_are_refused(facts: Any) -> None:
     with pytest.raises(Undeclared):
-        encoded_facts(MARKET, Step(0, facts=facts))
+        encoded_facts(MARKET, facts)
 
 
 def test_good_facts_have_one_encoding_whatever_their_order() -> None:
-    one = encoded_facts(MARKET, Step(0, facts={"heat": {"a": 1, "b": -(2**63)}}))
-    assert one == encoded_facts(MARKET, Step(0, facts={"heat": {"b": -(2**63), "a": 1}}))
-    assert encoded_facts(MARKET, Step(0)) is None
+    one = encoded_facts(MARKET, {"heat": {"a": 1, "b": -(2**63)}})
+    assert one == encoded_facts(MARKET, {"heat": {"b": -(2**63), "a": 1}})
+    assert encoded_facts(MARKET, None) is None
 
 
 def test_effects_are_bounded_in_number_and_size() -> None:
