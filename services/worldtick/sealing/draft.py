@@ -16,6 +16,7 @@ from worldtick.runtime.service import Service
 from worldtick.store.clocks import Clock
 from worldtick.store.directives import Waiting
 
+AGENDA = "agenda"  # the service whose timers cut ticks
 DIRECTIVES_MAX = 256  # in one tick
 OPERATIONS_MAX = 2**63 - 1  # of a rated budget in one tick
 DIRECTIVE_BYTES_MAX = 32_768  # of them together, and so of a single one
@@ -39,6 +40,7 @@ class Draft:
     triggered_by: str = "scheduler"
     caused_by: str | None = None
     traceparent: str | None = None
+    known: frozenset[int] | None = None  # the agenda's directives that the plan considered; None: it had no such plan
 
     @property
     def seq(self) -> int:
@@ -87,6 +89,11 @@ def complete_settings(model: type[BaseModel], given: Mapping[str, Any]) -> dict[
     Raises pydantic.ValidationError; what stands in a world's row was validated when it was written.
     """
     return model.model_validate(given).model_dump(mode="json")
+
+
+def considered(rows: Iterable[Waiting], known: frozenset[int] | None) -> list[Waiting]:
+    """What of these a tick may take: of the agenda's, which move the next timer, only what its plan has considered."""
+    return [row for row in rows if known is None or row.service != AGENDA or row.directive_id in known]
 
 
 def fitting(seq: int, waiting: Sequence[Waiting]) -> list[Directive]:

@@ -13,6 +13,7 @@ from worldtick.sealing.draft import (
     Draft,
     Facts,
     carried_facts,
+    considered,
     consumers_of,
     fill,
     fitting,
@@ -34,7 +35,7 @@ def seal_round(conn: Connection, drafts: Sequence[Draft], catalogue: Catalogue) 
     taken: list[int] = []
     for draft in drafts:
         key = draft.clock.world_key
-        directives = fitting(draft.seq, waiting[key])
+        directives = fitting(draft.seq, considered(waiting[key], draft.known))
         taken += [directive.directive_id for directive in directives]
         carried, newest = facts.get(key, ({}, 0))
         sealed.append((key, fill(draft, catalogue, directives, carried, newest)))
