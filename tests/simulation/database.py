@@ -36,7 +36,7 @@ class Database:
             case Release():
                 return store.release(self._reader_key, self._worker_key, effect.partitions)
             case LoadSlices():
-                return store.load_slices(self._service.name, effect.worlds)
+                return store.load_slices(self._service.name, effect)
             case LoadTicks():
                 return store.load_ticks(self._service.stream, effect.ranges)
             case LoadLedger():

@@ -13,7 +13,7 @@ import msgspec
 
 from tests.simulation.kafka import Broker, Fate, Group, Transaction
 from tests.simulation.misfortune import Misfortune
-from tests.simulation.plan import STREAMS, Plan, clock_of, services_of
+from tests.simulation.plan import SLICE_TOPIC, STREAMS, Plan, clock_of, services_of
 from tests.simulation.promises import (
     AllDone,
     Broken,
@@ -31,12 +31,15 @@ from tests.simulation.service import Weather, make_service
 from tests.simulation.store import Slice, Store, World
 from tests.simulation.worker import Worker
 from worldtick.clock.worldtime import HOUR_US
-from worldtick.contracts.ids import home_partition
+from worldtick.contracts.ids import home_partition, slice_key
+from worldtick.contracts.rings import Ring
 from worldtick.contracts.sealed import SealedTick
+from worldtick.contracts.stamps import rfc3339
 from worldtick.contracts.wire import EventWriter
 from worldtick.runtime.effects import Diverge, Record, Writes
 from worldtick.runtime.protocol import Protocol
 from worldtick.runtime.service import Service
+from worldtick.runtime.splitting import slice_ring
 from worldtick.sealing.draft import Catalogue
 from worldtick.sealing.rings import TOPIC_OF_STREAM
 
@@ -85,7 +88,7 @@ class House:
 
     def _build(self) -> None:
         plan = self.plan
-        self.broker = Broker(plan.partitions, TOPIC_OF_STREAM.values())
+        self.broker = Broker(plan.partitions, [*TOPIC_OF_STREAM.values(), SLICE_TOPIC])
         self.event_logs = Broker(plan.partitions, ["simulation.event"]).topics["simulation.event"]
         self._event_reads = [0] * plan.partitions
         self.groups = {name: Group(name, plan.partitions) for name in plan.services}
@@ -95,7 +98,8 @@ class House:
             lambda: self.rng.random() < 0.5,
         )
         self.catalogue: Catalogue = {
-            name: make_service(name, STREAMS[name], plan.services, self.weather, plan.batched) for name in plan.services
+            name: make_service(name, STREAMS[name], plan.services, self.weather, plan.batched, self._slice_topic(name))
+            for name in plan.services
         }
         self._settle_worlds()
         rings = Rings(plan.partitions)
@@ -104,7 +108,7 @@ class House:
         self.claims = ClaimsHold(self.store)
         self.outputs = PublishedOnce()
         self.passed = {
-            name: NothingPassed(self.store, name, rings, self.broker.topics[TOPIC_OF_STREAM[STREAMS[name]]])
+            name: NothingPassed(self.store, name, rings, self.broker.topics[self.catalogue[name].topic])
             for name in plan.services
         }
         self.accounts = {name: ExactAccounts(self.store, name, rings) for name in plan.services}
@@ -151,11 +155,33 @@ class House:
         """An id for a member of a group."""
         return next(self._numbers)
 
+    def _slice_topic(self, service: str) -> str | None:
+        return SLICE_TOPIC if self.plan.fanned and service == self.plan.services[0] else None
+
     def ring(self, who: str, topic: str, tick: SealedTick, value: bytes) -> None:
         """Produce a ring on its home partition."""
         home = home_partition(tick.world, self.plan.partitions)
         entry = self.broker.topics[topic][home].append(value)
         self.say("%s rings %s %d on %s/%d at %d", who, tick.world, tick.seq, topic, home, entry.offset)
+        if self.plan.fanned and topic == TOPIC_OF_STREAM[STREAMS[self.plan.services[0]]]:
+            self._split(tick)
+
+    def _split(self, tick: SealedTick) -> None:
+        """What the splitter makes of a ring, once at least: a ring for each slice."""
+        service = self.plan.services[0]
+        for row in self.store.slices.values():
+            if row.service != service or self.store.worlds[row.world_key].clock.world != tick.world:
+                continue
+            for _ in range(2 if self.rng.random() < 0.2 else 1):
+                key, value = slice_key(tick.world, row.slice_no), self._slice_ring(tick, row.slice_no)
+                home = home_partition(key, self.plan.partitions)
+                entry = self.broker.topics[SLICE_TOPIC][home].append(value)
+                self.say("the splitter rings %s %d on %s/%d at %d", key, tick.seq, SLICE_TOPIC, home, entry.offset)
+
+    def _slice_ring(self, tick: SealedTick, slice_no: int) -> bytes:
+        ring = Ring(tick.world, tick.seq, tick.kind_seq, tick.tick_id, tick.kind)  # type: ignore[arg-type]
+        stamp = rfc3339(tick.epoch_s * 1_000_000 + tick.to_us)
+        return slice_ring(ring, self.plan.services[0], slice_no, stamp, SLICE_TOPIC, self.writer)
 
     def diverged(self, effect: Diverge) -> None:
         """No step of ours is impure: a slice that diverges was recovered wrongly."""
@@ -248,7 +274,8 @@ class House:
         """Without faults, all that is under way comes to its end, within a bound."""
         idle: set[int] = set()
         actors: list[Actor] = [*self.workers, *self.tickers, self.control, self.misfortune]
-        for _ in range(QUIET_STEPS_MAX):
+        bound = QUIET_STEPS_MAX * (3 if self.plan.fanned else 1)  # two slices, and some of their rings twice
+        for _ in range(bound):
             self.steps += 1
             at = self.rng.randrange(len(actors))
             if actors[at].act():
@@ -258,7 +285,7 @@ class House:
             if len(idle) == len(actors) and not self._time_passes():
                 break
         else:
-            raise Broken(f"AllDone: not quiet after {QUIET_STEPS_MAX} steps without a fault")
+            raise Broken(f"AllDone: not quiet after {bound} steps without a fault")
         self._check_end()
 
     def _time_passes(self) -> bool:

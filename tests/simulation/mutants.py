@@ -8,7 +8,7 @@ from typing import Any
 from tests.simulation.house import Habits, House
 from tests.simulation.plan import among_zombies
 from tests.simulation.run import Mutant
-from worldtick.runtime.batches import Prepared
+from worldtick.runtime.batches import Prepared, account_in
 from worldtick.runtime.effects import (
     APPLIED,
     Attempt,
@@ -125,9 +125,9 @@ class MemoryKept(Protocol):
 
     def place(self, committed: Mapping[int, tuple[int, str]]) -> None:
         """Without forgetting."""
-        kept = dict(self.memory._worlds)
+        kept = dict(self.memory._at)
         super().place(committed)
-        self.memory._worlds.update(kept)
+        self.memory._at.update(kept)
 
 
 class RecordsStepped(Protocol):
@@ -163,10 +163,15 @@ class AccountsInMemory(Protocol):
         super().place(committed)
         self._accounts.update(kept)
 
-    def _accounted(self, batch: Prepared, *more: Any) -> Any:
-        accounts = super()._accounted(batch, *more)
-        self._accounts.update(accounts)
-        return accounts
+    def publish(self, batch: Prepared) -> Work:
+        """Counted as soon as it is tried, and again when it is tried again."""
+
+        def hear(effect: Any, answer: Any) -> Any:
+            if isinstance(effect, Transact):
+                self._accounts.update({p: account_in(text) for p, (_, text) in effect.offsets.items()})
+            return answer
+
+        return through(super().publish(batch), hear=hear)
 
 
 class OriginsIgnored(Protocol):

@@ -10,6 +10,7 @@ from worldtick.runtime.rules import Rules
 from worldtick.store.clocks import Clock
 
 GENESIS_S = 1_577_836_800  # 2020-01-01T00:00Z
+SLICE_TOPIC = "npc.slice"
 STREAMS: dict[str, Stream] = {"roll": "all", "tally": "hourly"}
 FAULTS = (
     "crash",
@@ -54,6 +55,7 @@ class Plan:
     alert: float  # chance that a worker hears of a rebalance before it does anything else
     backlog: bool  # services are installed late, when retention has already deleted most rings
     bad: tuple[tuple[str, str, int, str], ...]  # service, world, place, what its step does
+    fanned: bool  # the first service is rung slice by slice, on a topic of its own
 
 
 def draw(seed: int) -> Plan:
@@ -90,6 +92,7 @@ def draw(seed: int) -> Plan:
         alert=rng.choice((0.5, 0.05)),
         backlog=rng.random() < 0.3,
         bad=tuple(_bad_steps(rng, services, worlds, hours)),
+        fanned=rng.random() < 0.3,
     )
 
 

@@ -12,7 +12,7 @@ from tests.simulation.plan import Plan
 from tests.simulation.service import Roll, Weather, encode, genesis, roll, said_by
 from tests.simulation.store import Store
 from worldtick.contracts.errors import Unreadable
-from worldtick.contracts.ids import home_partition, tick_id
+from worldtick.contracts.ids import home_partition, slice_key, tick_id
 from worldtick.contracts.outputs import decode_outputs
 from worldtick.contracts.rings import Ring, decode_ring
 from worldtick.contracts.sealed import SealedTick
@@ -226,7 +226,10 @@ class Rings:
             except Unreadable:
                 self._read[value] = None
         ring = self._read[value]
-        return ring if ring and home_partition(ring.world, self._partitions) == partition else None
+        if ring is None:
+            return None
+        key = ring.world if ring.slice is None else slice_key(ring.world, ring.slice)
+        return ring if home_partition(key, self._partitions) == partition else None
 
 
 class NothingPassed:
@@ -246,6 +249,8 @@ class NothingPassed:
             for row in self._store.slices.values():
                 if row.service != self._service or self._store.worlds[row.world_key].clock.world != ring.world:
                     continue
+                if ring.slice not in (None, row.slice_no):
+                    continue
                 place = ring.seq if row.stream == "all" else ring.kind_seq
                 parked = (
                     row.status != WELL or row.resumed_at == row.version
@@ -260,7 +265,7 @@ class NothingPassed:
         log = self._logs[move.partition]
         for entry in log.visible(move.end, log.end):
             later = self._rings.of(move.partition, entry.value)
-            if later is not None and later.world == ring.world and later.seq >= ring.seq:
+            if later is not None and (later.world, later.slice) == (ring.world, ring.slice) and later.seq >= ring.seq:
                 return True
         return False
 
@@ -280,7 +285,7 @@ class ExactAccounts:
 
     def moved(self, move: Moved) -> None:
         """An offset moved."""
-        count = self._counts.setdefault(move.partition, {"rang": 0, "duplicate": 0, "passed": 0})
+        count = self._counts.setdefault(move.partition, {"rang": 0, "duplicate": 0, "passed": 0, "dead": 0})
         for record in move.records:
             count[self._fate(record)] += 1
         said = msgspec.json.decode(move.account.encode())

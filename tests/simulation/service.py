@@ -90,7 +90,9 @@ class Weather:
             raise Killed
 
 
-def make_service(name: str, stream: Stream, others: Sequence[str], weather: Weather, batched: bool) -> Service[Roll]:
+def make_service(
+    name: str, stream: Stream, others: Sequence[str], weather: Weather, batched: bool, slice_topic: str | None
+) -> Service[Roll]:
     """A service whose steps suffer from the weather."""
 
     def step(state: Roll, tick: SealedTick) -> Step[Roll]:
@@ -114,6 +116,7 @@ def make_service(name: str, stream: Stream, others: Sequence[str], weather: Weat
         directives={"nudge": Nudge},
         reads_facts=tuple(f"{other}_heat" for other in others),
         writes_facts=(f"{name}_heat",),
+        slice_topic=slice_topic,
         says_completed=name == "roll",
     )
     return service

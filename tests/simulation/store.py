@@ -13,6 +13,7 @@ from worldtick.runtime.effects import (
     WELL,
     Committed,
     LedgerRow,
+    LoadSlices,
     SliceRow,
     Writes,
 )
@@ -148,12 +149,13 @@ class Store:
 
     # ---- reading
 
-    def load_slices(self, service: str, worlds: Sequence[str]) -> list[SliceRow]:
-        """The service's slices in these worlds, as committed."""
+    def load_slices(self, service: str, asked: LoadSlices) -> list[SliceRow]:
+        """The service's slices that are asked for, as committed."""
         found: list[SliceRow] = []
         for row in self.slices.values():
             world = self.worlds[row.world_key]
-            if row.service != service or world.clock.world not in worlds:
+            name = world.clock.world
+            if row.service != service or not (name in asked.worlds or (name, row.slice_no) in asked.slices):
                 continue
             fields = {name: getattr(row, name) for name in _COPIED}
             found.append(

@@ -13,7 +13,6 @@ from worldtick.runtime.batches import Prepared
 from worldtick.runtime.effects import Record, Transact
 from worldtick.runtime.protocol import Protocol
 from worldtick.runtime.service import Service
-from worldtick.sealing.rings import TOPIC_OF_STREAM
 
 if TYPE_CHECKING:
     from tests.simulation.house import House
@@ -27,7 +26,7 @@ class Worker:
         self.service = service
         self.reader = reader
         self.group: Group = house.groups[service.name]
-        self.logs = house.broker.topics[TOPIC_OF_STREAM[service.stream]]
+        self.logs = house.broker.topics[service.topic]
         self.name = f"{service.name}.{slot}"
         self.up = False
         self.paused = False

@@ -65,7 +65,8 @@ def run_here(settings: Settings, names: list[str], port: int) -> None:
     """Run these in this process until SIGTERM or SIGINT. One that breaks ends them all, and is raised."""
     vitals = Vitals("+".join(names), version("worldtick"))
     alone = names == ["observer"]  # whose metrics are its own, at a port of its own
-    loops = [_loop(settings, name, vitals, port if alone else 0) for name in names]
+    loops = [(name, _loop(settings, name, vitals, port if alone else 0)) for name in names]
+    loops += [(f"{name}.split", _splitter(settings, name, vitals)) for name in names if _is_split(name)]
     if not alone:
         vitals.serve(port)
     tame_collector()
@@ -79,9 +80,7 @@ def run_here(settings: Settings, names: list[str], port: int) -> None:
                 broken.append(error)
                 stop.set()
 
-        threads = [
-            threading.Thread(target=guarded, args=(loop,), name=name) for name, loop in zip(names, loops, strict=True)
-        ]
+        threads = [threading.Thread(target=guarded, args=(loop,), name=name) for name, loop in loops]
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
@@ -98,6 +97,18 @@ def _loop(settings: Settings, name: str, vitals: Vitals, port: int) -> Loop:
     if name == "control":
         return _control(settings, vitals)
     return Worker(catalogue()[name], place_of(settings, catalogue()[name]), vitals).run_until
+
+
+def _is_split(name: str) -> bool:
+    return name in catalogue() and catalogue()[name].slice_topic is not None
+
+
+def _splitter(settings: Settings, name: str, vitals: Vitals) -> Loop:
+    """Beside the worker of a service that is rung slice by slice: any of them may split any world's rings."""
+    from worldtick.runtime.splitting import Splitter
+
+    service = catalogue()[name]
+    return Splitter(service, place_of(settings, service), vitals).run_until
 
 
 def place_of(settings: Settings, service: Service[Any]) -> Place:

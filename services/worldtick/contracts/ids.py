@@ -24,6 +24,16 @@ def ring_id(tick: str, topic: str) -> str:
     return uuid5_text(UUID(tick).bytes, f"ring/{topic}".encode())
 
 
+def slice_ring_id(tick: str, service: str, slice_no: int) -> str:
+    """The event id of a tick's record for one slice of a service."""
+    return uuid5_text(UUID(tick).bytes, f"ring/{service}/{slice_no}".encode())
+
+
+def slice_key(world: str, slice_no: int) -> str:
+    """The key of records for one slice: a world's id holds no slash, so no two slices share one."""
+    return f"{world}/{slice_no}"
+
+
 def event_id(tick: str, service: str, slice_no: int, ordinal: int) -> str:
     """The id of the ordinal-th event that a slice of a service said in a tick."""
     return uuid5_text(bytes.fromhex(tick.replace("-", "")), f"{service}/{slice_no}/{ordinal}".encode())

@@ -33,6 +33,7 @@ _ALL: tuple[type[BaseEvent[Any]], ...] = (
     events.TimerCancelled,
     events.TimerRefused,
     events.SimulationComplete,
+    ticks.SliceTick,
 )
 
 

@@ -15,6 +15,7 @@ from worldtick.contracts.ticks import PastedTick
 _KINDS: dict[str, Literal["step", "hourly", "daily"]] = {"step": "step", "hourly": "hourly", "daily": "daily"}
 BRACE = ord("{")
 _Ordinal = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
+_Number = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 _Text = Annotated[str, msgspec.Meta(max_length=255)]
 
 
@@ -30,6 +31,7 @@ class Ring(msgspec.Struct, frozen=True, gc=False, rename={"kind": "tick_type"}):
     kind_seq: _Ordinal
     tick_id: _Text
     kind: Literal["step", "hourly", "daily"]
+    slice: _Number | None = None  # the one slice that is rung, on a service's own topic of slices; None: all of them
 
 
 class _Sealed(msgspec.Struct, gc=False):
@@ -42,6 +44,7 @@ class _Data(msgspec.Struct, gc=False):
     world: _Text | None = None
     seq: _Ordinal | None = None
     kind_seq: _Ordinal | None = None
+    slice: _Number | None = None
 
 
 class _Record(msgspec.Struct, gc=False):
@@ -70,7 +73,7 @@ def decode_ring(value: bytes | None, registry: SchemaRegistry | None = None) -> 
     kind = _KINDS.get(data.tick_type or "")
     if kind is None or data.tick_id is None:
         raise Unreadable("wrong_schema", f"tick_type {data.tick_type!r} is no kind of tick, or tick_id is absent")
-    return Ring(data.world, data.seq, data.kind_seq, data.tick_id, kind)
+    return Ring(data.world, data.seq, data.kind_seq, data.tick_id, kind, data.slice)
 
 
 def _from_json(value: bytes) -> _Data:

@@ -91,6 +91,24 @@ class WorldTickDaily(BaseEvent[DailyTickData]):
     event_type: Literal["world.tick.daily"]
 
 
+class SliceTickData(Wire):
+    """A tick of a world, for one slice of a service that spreads a world over many workers."""
+
+    tick_id: UuidText
+    tick_type: Literal["step", "hourly", "daily"]
+    world: Name
+    slice: Count
+    seq: Ordinal
+    kind_seq: Ordinal
+    game_time: Stamp = Field(description="World time as a date: the tick's slot.")
+
+
+class SliceTick(BaseEvent[SliceTickData]):
+    """A tick for one slice of the people, on npc.slice."""
+
+    event_type: Literal["npc.slice"]
+
+
 class PastedTickData(Wire):
     """What a person may say of a tick: as little as nothing, as much as the whole of one of ours."""
 

@@ -2,12 +2,13 @@
 Lives here: the batch, its rings, notes and account. Not here: what is done with it (protocol)."""
 
 import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
 
-from worldtick.runtime.effects import Again, Writes
+from worldtick.runtime.effects import Again, Unread, Writes
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -16,6 +17,7 @@ class Account(msgspec.Struct, frozen=True):
     rang: int = 0  # origin of at least one ledger row
     duplicate: int = 0  # a ring at home that had nothing left to do
     passed: int = 0  # not sealed, not at home, or of a world without this service
+    dead: int = 0  # dead-lettered: nobody could read it, on a topic that is this service's own
 
 
 class Rung(msgspec.Struct, gc=False):
@@ -23,7 +25,7 @@ class Rung(msgspec.Struct, gc=False):
 
     partition: int
     offset: int
-    world: str
+    address: str  # what is rung: a world, or one slice of it
     place: int
     value: bytes | None
     source: Any
@@ -47,8 +49,9 @@ class Prepared:
     ranges: list[tuple[int, int, int]]  # partition, first offset, the one after the last
     rung: dict[int, set[int]]  # partition -> offsets of rings that count
     passed: dict[int, int]
+    unread: list[Unread] = field(default_factory=list)
     again: list[Again] = field(default_factory=list)  # rings of slices that are not at their end yet
-    beyond: set[str] = field(default_factory=set)  # worlds whose tick log ends before what was rung
+    beyond: set[str] = field(default_factory=set)  # addresses whose tick log ends before what was rung
     hangs: bool = True  # rows of others may hang in its ranges: they are read when it is published
     notes: list[Note] = field(default_factory=list)
     records: int = 0
@@ -65,4 +68,26 @@ def account_in(text: str) -> Account:
 
 def sum_of(one: Account, other: Account) -> Account:
     """Both counts together."""
-    return Account(one.rang + other.rang, one.duplicate + other.duplicate, one.passed + other.passed)
+    return Account(
+        one.rang + other.rang, one.duplicate + other.duplicate, one.passed + other.passed, one.dead + other.dead
+    )
+
+
+def accounted(
+    batch: Prepared, before: Mapping[int, Account], origins: Collection[tuple[int, int]]
+) -> dict[int, Account]:
+    """Each partition's account once the batch is published; the batch's own fates are noted in it.
+
+    origins: (partition, offset) of the records under which there are rows.
+    """
+    accounts: dict[int, Account] = {}
+    total = Account()
+    for partition, _, _ in batch.ranges:
+        offsets = batch.rung.get(partition, set())
+        rang = sum((partition, offset) in origins for offset in offsets)
+        dead = sum(unread.record.partition == partition for unread in batch.unread)
+        more = Account(rang, len(offsets) - rang, batch.passed.get(partition, 0), dead)
+        accounts[partition] = sum_of(before.get(partition, Account()), more)
+        total = sum_of(total, more)
+    batch.fates = total
+    return accounts

@@ -24,9 +24,17 @@ class Again(NamedTuple):
     """A ring to be published again: the same bytes on the same partition."""
 
     partition: int
-    world: str
+    key: str
     value: bytes | None
     source: Any
+
+
+class Unread(NamedTuple):
+    """A record that nobody can read, and why: it goes to its topic's dead letters."""
+
+    record: Record
+    reason: str
+    error: str
 
 
 class SliceRow(NamedTuple):
@@ -141,9 +149,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class LoadSlices:
-    """-> list[SliceRow] of this service in these worlds."""
+    """-> list[SliceRow] of this service: whole worlds, or single slices where it is rung slice by slice."""
 
-    worlds: Sequence[str]
+    worlds: Sequence[str] = ()
+    slices: Sequence[tuple[str, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +221,13 @@ class LoadOutputs:
 
 @dataclass(frozen=True, slots=True)
 class Transact:
-    """-> Published. One Kafka transaction: outputs, continuation rings, offsets with their account."""
+    """-> Published. One Kafka transaction: outputs, continuation rings, letters, offsets with their account."""
 
     outputs: Sequence[bytes]  # ledger.outputs, in order
     rings: Sequence[Again]
     offsets: Mapping[int, tuple[int, str]]  # partition -> (next offset, metadata)
     group: Any  # group metadata as it was when the batch was read
+    unread: Sequence[Unread] = ()
 
 
 Effect = (

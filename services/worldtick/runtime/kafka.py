@@ -6,13 +6,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, Message, Producer, TopicCollection, TopicPartition
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaException, Message, Producer, TopicCollection, TopicPartition
 
+from worldtick.contracts.deadletter import DeadLetter
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.headers import cloudevent_headers
+from worldtick.contracts.letters import fitted
 from worldtick.contracts.outputs import decode_outputs
-from worldtick.contracts.topics import SIMULATION_EVENT, dead_letter_topic
-from worldtick.runtime.effects import Published, Record, Transact
+from worldtick.contracts.topics import SIMULATION_EVENT, dead_letter_topic, topic_spec
+from worldtick.runtime.effects import Published, Record, Transact, Unread
 from worldtick.runtime.errors import Fenced
 from worldtick.runtime.members import CALL_S, Moves, fetched, new_member, new_press, put, seek, spans, sweep
 from worldtick.runtime.topics import admin_client
@@ -219,7 +221,9 @@ class Press:
     def _produce(self, effect: Transact) -> None:
         for ring in effect.rings:
             message: Message = ring.source
-            put(self._producer, self._tick_topic, ring.world, ring.value, message.headers() or [], ring.partition)
+            put(self._producer, self._tick_topic, ring.key, ring.value, message.headers() or [], ring.partition)
+        for unread in effect.unread:
+            self._bury(unread)
         for body in effect.outputs:
             said = decode_outputs(body)
             for one in said.messages:
@@ -227,3 +231,22 @@ class Press:
                     one.event_id, one.event_type, said.time, said.source, said.world, said.traceparent, one.value
                 )
                 put(self._producer, self._prefix + one.topic, said.world, one.value, headers + one.headers)
+
+    def _bury(self, unread: Unread) -> None:
+        """A dead letter of a record that nobody can read, with its original bytes."""
+        record, message = unread.record, unread.record.source
+        kind, stamp_ms = message.timestamp()
+        letter = DeadLetter(
+            reason=unread.reason,
+            error=unread.error,
+            topic=self._tick_topic,
+            partition=record.partition,
+            offset=record.offset,
+            timestamp_ms=-1 if kind == TIMESTAMP_NOT_AVAILABLE else stamp_ms,
+            key=message.key(),
+            value=record.value,
+            headers=message.headers() or [],
+        )
+        base = self._tick_topic.removeprefix(self._prefix)
+        key, value, headers = fitted(letter, topic_spec(base).max_message_bytes)
+        put(self._producer, dead_letter_topic(self._tick_topic), key, value, headers)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from worldtick.contracts.ids import slice_key
 from worldtick.contracts.sealed import SealedTick, decode_sealed
 from worldtick.runtime.batches import Note
 from worldtick.runtime.effects import PARKED, WELL, Diverge, Effect, LoadLedger, LoadSlices, LoadTicks, SliceRow
@@ -37,6 +38,7 @@ class Held:
     status: int
     dead_in_row: int
     carried: int  # operations left for later ticks
+    address: str  # under which it is rung: its world, or itself
     origin: tuple[int, int]  # partition and offset of the record under which it was stepped last; NOWHERE: none
     blocked: str | None = None
 
@@ -46,72 +48,77 @@ class Held:
 
 
 class Memory:
-    """The slices of one service, by world."""
+    """The slices of one service, by address: a world's all together, or each by itself where it is rung by itself."""
 
     def __init__(self, service: Service[Any], reader_key: int, bytes_max: int) -> None:
         self._service = service
         self._reader_key = reader_key
         self._bytes_max = bytes_max
-        self._worlds: OrderedDict[str, list[Held]] = OrderedDict()
+        self._at: OrderedDict[str, list[Held]] = OrderedDict()
         self._bytes = 0
         self.slices = 0  # held now
         self._sections: dict[str, Any] = {}
         self._told: dict[int, str] = {}
         self.notes: list[Note] = []  # of slices that cannot go on; the protocol takes them
 
-    def of(self, world: str) -> list[Held]:
-        """The slices of a loaded world; none of one that does not have this service."""
-        return self._worlds[world]
+    def of(self, address: str) -> list[Held]:
+        """The slices at a loaded address; none of a world that does not have this service."""
+        return self._at[address]
 
     def all(self) -> Iterable[Held]:
         """Every slice in memory."""
-        return (held for slices in self._worlds.values() for held in slices)
+        return (held for slices in self._at.values() for held in slices)
 
-    def forget(self, worlds: Iterable[str] | None = None) -> None:
-        """Drop some worlds, or all."""
-        if worlds is None:
-            self._worlds.clear()
+    def forget(self, addresses: Iterable[str] | None = None) -> None:
+        """Drop what is at some addresses, or all."""
+        if addresses is None:
+            self._at.clear()
             self._bytes = self.slices = 0
             return
-        for world in worlds:
-            gone = self._worlds.pop(world, [])
+        for address in addresses:
+            gone = self._at.pop(address, [])
             self._bytes -= sum(held.size_bytes for held in gone)
             self.slices -= len(gone)
 
     def shrink(self, keep: Collection[str]) -> None:
-        """Forget worlds without a slice, and those longest unused beyond the bound; of `keep` none that has slices."""
-        self.forget([world for world, slices in self._worlds.items() if not slices])
+        """Forget addresses without a slice, and those longest unused beyond the bound; of `keep` none that has any."""
+        self.forget([address for address, slices in self._at.items() if not slices])
         self._bytes = sum(held.size_bytes for held in self.all()) if self._bytes > self._bytes_max else self._bytes
-        for world in list(self._worlds):
+        for address in list(self._at):
             if self._bytes <= self._bytes_max:
                 return
-            if world not in keep:
-                self.forget([world])
+            if address not in keep:
+                self.forget([address])
 
-    def load(self, worlds: Iterable[str]) -> Generator[Effect, Any, None]:
-        """Bring worlds into memory that are not there. Diverged slices are blocked, and said to be so."""
-        missing = [world for world in worlds if not self._touch(world)]
+    def load(self, addresses: Iterable[str]) -> Generator[Effect, Any, None]:
+        """Bring into memory what is not there. Diverged slices are blocked, and said to be so."""
+        missing = [address for address in addresses if not self._touch(address)]
         if not missing:
             return
-        rows: list[SliceRow] = yield LoadSlices(missing)
+        rows: list[SliceRow] = yield self._asking(missing)
         ticks, outcomes, digests = yield from self._history(rows)
-        for world in missing:
-            self._worlds[world] = []
+        for address in missing:
+            self._at[address] = []
         for row in rows:
             held = yield from self._build(row, ticks, outcomes, digests)
-            self._worlds[row.world].append(held)
+            self._at[held.address].append(held)
             self._bytes += held.size_bytes
             self.slices += 1
 
-    def _touch(self, world: str) -> bool:
-        if world not in self._worlds:
+    def _asking(self, addresses: Sequence[str]) -> LoadSlices:
+        if self._service.slice_topic is None:
+            return LoadSlices(addresses)
+        parts = (address.rsplit("/", 1) for address in addresses)
+        return LoadSlices(slices=[(world, int(number)) for world, number in parts])
+
+    def _touch(self, address: str) -> bool:
+        if address not in self._at:
             return False
-        slices = self._worlds[world]
-        for held in slices:
+        for held in self._at[address]:
             if held.blocked is not None:  # look again: an operator may have resumed it
-                self.forget([world])
+                self.forget([address])
                 return False
-        self._worlds.move_to_end(world)
+        self._at.move_to_end(address)
         return True
 
     def _history(
@@ -234,6 +241,7 @@ class Memory:
             status=row.status,
             dead_in_row=row.dead_in_row,
             carried=row.carried,
+            address=row.world if self._service.slice_topic is None else slice_key(row.world, row.slice_no),
             origin=origin,
             blocked=blocked,
         )

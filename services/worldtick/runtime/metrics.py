@@ -37,7 +37,7 @@ def _histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str
 
 # A worker, per service.
 STEPS = _counter("worker_ticks_total", "Ticks that slices finished; outcome: applied, dead", "service", "outcome")
-RECORDS = _counter("worker_records_total", "Records read; fate: rang, duplicate, passed", "service", "fate")
+RECORDS = _counter("worker_records_total", "Records read; fate: rang, duplicate, passed, dead", "service", "fate")
 STEP_SECONDS = _histogram(
     "worker_step_seconds", "Step of one slice in one tick, its share of a batch", _STEP_S, "service"
 )

@@ -51,7 +51,7 @@ from worldtick.store.ledger import (
     load_outputs,
     raise_slices,
 )
-from worldtick.store.slices import load_outcomes, load_slices, load_ticks, set_diverged
+from worldtick.store.slices import load_outcomes, load_single_slices, load_slices, load_ticks, set_diverged
 
 CALL_S: Final = 8.0  # the server's own bounds are 5 s; beyond this it does not answer at all
 
@@ -153,7 +153,10 @@ class Postgres:
         release_partitions(self._connection(), self._reader_key, self._worker_key, effect.partitions)
 
     def _load_slices(self, effect: LoadSlices) -> list[SliceRow]:
-        return [SliceRow(*row) for row in load_slices(self._connection(), self._service.name, effect.worlds)]
+        conn, service = self._connection(), self._service.name
+        rows = load_slices(conn, service, effect.worlds) if effect.worlds else []
+        rows += load_single_slices(conn, service, effect.slices) if effect.slices else []
+        return [SliceRow(*row) for row in rows]
 
     def _attempt(self, effect: Attempt) -> int:
         return begin_attempt(self._connection(), effect.slice_key, effect.version)

@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 
 from worldtick.contracts.errors import Unreadable
-from worldtick.contracts.ids import home_partition
+from worldtick.contracts.ids import home_partition, slice_key
 from worldtick.contracts.rings import decode_ring
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.sealed import SealedTick, decode_sealed
 from worldtick.contracts.wire import EventWriter
-from worldtick.runtime.batches import Account, Note, Prepared, Rung, account_in, sum_of
+from worldtick.runtime.batches import Account, Note, Prepared, Rung, account_in, accounted
 from worldtick.runtime.effects import (
     Again,
     Attempt,
@@ -38,6 +38,7 @@ from worldtick.runtime.effects import (
     Release,
     Survived,
     Transact,
+    Unread,
     Writes,
 )
 from worldtick.runtime.errors import Fenced
@@ -48,7 +49,7 @@ from worldtick.runtime.service import Service
 from worldtick.runtime.speech import Failure
 from worldtick.runtime.stepping import Done, Planned, Stepper
 
-HOMES_MAX = 100_000  # worlds whose home partition is remembered
+HOMES_MAX = 100_000  # addresses whose home partition is remembered
 
 
 class Protocol:
@@ -154,21 +155,21 @@ class Protocol:
         rings = self._read(records, batch)
         until = self._hang_until or {}
         batch.hangs = any(first < until.get(partition, 0) for partition, first, _ in batch.ranges)
-        yield from self.memory.load(dict.fromkeys(ring.world for ring in rings))
+        yield from self.memory.load(dict.fromkeys(ring.address for ring in rings))
         batch.notes += self.memory.notes
         self.memory.notes.clear()
         rings = self._with_slices(rings, batch)
         planned = yield from self._plan(rings, batch)
         yield from self._step(planned, batch)
         self._ring_again(rings, batch)
-        self.memory.shrink({ring.world for ring in rings})
+        self.memory.shrink({ring.address for ring in rings})
         return batch
 
     def _read(self, records: Sequence[Record], batch: Prepared) -> list[Rung]:
         rings: list[Rung] = []
         ends: dict[int, int] = {}
         stands, passed = self._next, batch.passed
-        by_seq = self._service.stream == "all"
+        by_seq, by_slice = self._service.stream == "all", self._service.slice_topic is not None
         for record in records:
             partition, offset = record.partition, record.offset
             if offset < stands.get(partition, offset + 1):
@@ -176,12 +177,16 @@ class Protocol:
             ends[partition] = offset + 1
             try:
                 ring = decode_ring(record.value, self._registry)
-            except Unreadable:  # control's: it dead-letters garbage and seals pastes
-                passed[partition] = passed.get(partition, 0) + 1
+            except Unreadable as dead:
+                if by_slice:  # its topic is ours
+                    batch.unread.append(Unread(record, dead.reason, str(dead)))
+                else:  # control's: it dead-letters garbage and seals pastes
+                    passed[partition] = passed.get(partition, 0) + 1
                 continue
-            if self._at_home(ring.world, partition):
+            address = ring.world if ring.slice is None else slice_key(ring.world, ring.slice)
+            if (ring.slice is not None) == by_slice and self._at_home(address, partition):
                 place = ring.seq if by_seq else ring.kind_seq
-                rings.append(Rung(partition, offset, ring.world, place, record.value, record.source))
+                rings.append(Rung(partition, offset, address, place, record.value, record.source))
             else:
                 passed[partition] = passed.get(partition, 0) + 1
         for partition, end in sorted(ends.items()):
@@ -200,19 +205,19 @@ class Protocol:
         self._next[partition] = until
         return batch
 
-    def _at_home(self, world: str, partition: int) -> bool:
-        home = self._homes.get(world)
+    def _at_home(self, address: str, partition: int) -> bool:
+        home = self._homes.get(address)
         if home is None:
             if len(self._homes) >= HOMES_MAX:
                 self._homes.clear()
-            home = self._homes[world] = home_partition(world, self._partitions)
+            home = self._homes[address] = home_partition(address, self._partitions)
         return home == partition
 
     def _with_slices(self, rings: Sequence[Rung], batch: Prepared) -> list[Rung]:
         """The rings of worlds that have this service; the others are passed."""
         kept = []
         for ring in rings:
-            if self.memory.of(ring.world):
+            if self.memory.of(ring.address):
                 kept.append(ring)
             else:
                 batch.passed[ring.partition] = batch.passed.get(ring.partition, 0) + 1
@@ -228,7 +233,7 @@ class Protocol:
         of = self.memory.of
         for ring in rings:
             partition, offset = ring.partition, ring.offset
-            for held in of(ring.world):
+            for held in of(ring.address):
                 if held.blocked is not None or held.hangs_later(partition, offset):
                     continue  # behind a later record's rows nothing may be stepped: outputs go out in order of origins
                 queue = queues.get(held.slice_key)
@@ -257,7 +262,7 @@ class Protocol:
         for at, task in enumerate(queue):
             tick = ticks.get((world_key, task.version))
             if tick is None:
-                batch.beyond.add(task.held.world)
+                batch.beyond.add(task.held.address)
                 fields = {"world": task.held.world, "slice": task.held.slice_no, "place": task.version}
                 batch.notes.append(Note("ring_beyond_table", fields, logging.ERROR))
                 del queue[at:]
@@ -326,16 +331,16 @@ class Protocol:
                 batch.notes += notes_of(task, result)
 
     def _ring_again(self, rings: Sequence[Rung], batch: Prepared) -> None:
-        """One ring for each world that has a slice short of what was rung, under the bound of ticks per record."""
+        """One ring for each address that has a slice short of what was rung, under the bound of ticks per record."""
         behind: dict[str, Rung] = {}
         for ring in rings:
-            for held in self.memory.of(ring.world):
+            for held in self.memory.of(ring.address):
                 if held.version < ring.place and held.blocked is None:
-                    known = behind.get(ring.world)
-                    behind[ring.world] = ring if known is None or known.place < ring.place else known
-        for world, ring in behind.items():
-            if world not in batch.beyond:
-                batch.again.append(Again(ring.partition, world, ring.value, ring.source))
+                    known = behind.get(ring.address)
+                    behind[ring.address] = ring if known is None or known.place < ring.place else known
+        for address, ring in behind.items():
+            if address not in batch.beyond:
+                batch.again.append(Again(ring.partition, address, ring.value, ring.source))
 
     # ---- stage 2
 
@@ -362,27 +367,15 @@ class Protocol:
                 return False
         else:
             rows = [(row.origin_partition, row.origin_offset, row.outputs) for row in batch.writes.ledger]
-        accounts = self._accounted(batch, {(partition, offset) for partition, offset, _ in rows})
+        accounts = accounted(batch, self._accounts, {(partition, offset) for partition, offset, _ in rows})
         offsets = {p: (end, msgspec.json.encode(accounts[p]).decode()) for p, _, end in batch.ranges}
         outputs = [body for _, _, body in rows if body]
-        outcome: Published = yield Transact(outputs, batch.again, offsets, batch.group)
+        outcome: Published = yield Transact(outputs, batch.again, offsets, batch.group, batch.unread)
         if outcome is not Published.YES or batch.epoch != self.epoch:  # an answer after the next placing is none
             self.fail()
             return False
         self._accounts.update(accounts)
         return True
-
-    def _accounted(self, batch: Prepared, origins: set[tuple[int, int]]) -> dict[int, Account]:
-        accounts: dict[int, Account] = {}
-        total = Account()
-        for partition, _, _ in batch.ranges:
-            offsets = batch.rung.get(partition, set())
-            rang = sum((partition, offset) in origins for offset in offsets)
-            more = Account(rang, len(offsets) - rang, batch.passed.get(partition, 0))
-            accounts[partition] = sum_of(self._accounts.get(partition, Account()), more)
-            total = sum_of(total, more)
-        batch.fates = total
-        return accounts
 
     # ---- the end
 

@@ -9,6 +9,7 @@ import msgspec
 from pydantic import BaseModel
 
 from worldtick.contracts.sealed import SealedTick, Stream
+from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM
 
 State = TypeVar("State")
 
@@ -85,7 +86,13 @@ class Service(Generic[State]):
     )
     projections: tuple[Projection, ...] = ()
     warm_up: Callable[[], None] | None = None  # what is slow once, such as compiling: done before a worker takes work
+    slice_topic: str | None = None  # where its slices are rung one by one, so that many workers share a world
     says_completed: bool = True  # False: each step says an event of its own that tells as much as step_completed
+
+    @property
+    def topic(self) -> str:
+        """The topic whose rings its workers hear, without the deployment's prefix."""
+        return self.slice_topic or TICK_TOPIC_OF_STREAM[self.stream]
 
     def place(self, tick: SealedTick) -> int:
         """The tick's place in this service's stream."""

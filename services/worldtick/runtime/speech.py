@@ -13,7 +13,7 @@ from worldtick.contracts.outputs import Message, Outputs, encode_outputs
 from worldtick.contracts.said import StepCompleted, StepFailed
 from worldtick.contracts.sealed import SealedTick
 from worldtick.contracts.stamps import rfc3339
-from worldtick.contracts.topics import SIMULATION_EVENT, TICK_TOPIC_OF_STREAM, dead_letter_topic
+from worldtick.contracts.topics import SIMULATION_EVENT, dead_letter_topic
 from worldtick.contracts.wire import EventWriter
 from worldtick.runtime.service import Event, Service, Step
 
@@ -42,7 +42,7 @@ class Speech:
         self._source = f"simulation.{service.name}"
         self._writer = writer
         self._bytes_max = message_bytes_max
-        topic = TICK_TOPIC_OF_STREAM[service.stream]
+        topic = service.topic
         self._tick_topic = prefix + topic  # a letter names the whole one; outputs are published under the prefix
         self._letters = dead_letter_topic(topic)
 

@@ -16,7 +16,6 @@ from confluent_kafka import KafkaException
 
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.schema_registry import SchemaRegistry
-from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM
 from worldtick.contracts.wire import EventWriter
 from worldtick.runtime import metrics
 from worldtick.runtime.batches import Prepared
@@ -81,7 +80,7 @@ class Worker:
         self._service = service
         self._place = place
         self._vitals = vitals
-        self._topic = place.prefix + TICK_TOPIC_OF_STREAM[service.stream]
+        self._topic = place.prefix + service.topic
         self._group = place.group(service.name)
         self._settled = False  # whether positions are those of the committed offsets
         self._releases: set[int] = set()  # revoked and not yet let go
@@ -365,7 +364,7 @@ class Worker:
         dead = sum(row.outcome == 2 for row in rows)
         metrics.STEPS.labels(service, "applied").inc(len(rows) - dead)
         metrics.STEPS.labels(service, "dead").inc(dead)
-        for fate in ("rang", "duplicate", "passed"):
+        for fate in ("rang", "duplicate", "passed", "dead"):
             metrics.RECORDS.labels(service, fate).inc(getattr(batch.fates, fate))
         metrics.BATCH_RECORDS.labels(service).observe(batch.records)
         metrics.BATCH_TICKS.labels(service).observe(len(rows))

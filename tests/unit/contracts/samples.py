@@ -181,6 +181,15 @@ DATA: dict[str, dict[str, Any]] = {
         "agent_count": 30,
         "reason": "unrest",
     },
+    "npc.slice": {
+        "tick_id": TICK,
+        "tick_type": "hourly",
+        "world": "w1",
+        "slice": 36,
+        "seq": 15,
+        "kind_seq": 14,
+        "game_time": STAMP,
+    },
     "simulation.event.treaty_update": {
         **COMMON,
         "faction_a_id": "harbor_union",
