@@ -18,6 +18,7 @@ BANNED_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc
 CORES = {  # room -> modules that are not core
     "agenda": {"service"},
     "economy": {"service"},
+    "npc": {"service"},
     "society": {"service", "crowded", "diplomats"},
     "clock": set[str](),
     "chance": set[str](),

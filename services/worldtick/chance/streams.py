@@ -14,6 +14,9 @@ class ChanceStream(IntEnum):
 
     ECONOMY_GENESIS = 0x0100  # entity = person; the first beliefs
     ECONOMY_QUOTE = 0x0101  # entity = person, page = commodity // 8, half-word = commodity % 8; quotes in beliefs
+    NPC_GENESIS = 0x0200  # entity = inhabitant; where it lives and works, what it is like, whom it knows
+    NPC_DECIDE = 0x0201  # entity = inhabitant, page = second of the decision; choice, routine, partner
+    NPC_CHANCE = 0x0202  # entity = inhabitant, page = second of the decision; quarter-words of chance conditions
     CROWD_GENESIS = 0x0380  # entity = person; where it lives, what it is like
     CROWD_HOUR = 0x0381  # entity = person, key = the day of its life, page = hour of the day; all that it does then
     CROWD_BROUGHT = 0x0382  # entity = 0, page = step; what a Mesa model brought along is seeded with

@@ -1,0 +1,1 @@
+"""Inhabitants: what they need, decide and do."""
