@@ -1,8 +1,10 @@
 """The ticker's loop as a process: logs, vitals, metrics, and an end on SIGTERM.
 Lives here: what a ticker says of itself. Not here: the loop (ticker/serve), the verb (ticker)."""
 
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -11,16 +13,26 @@ from worldtick.cli.writing import writer_of
 from worldtick.clock.worldtime import SECOND_US
 from worldtick.contracts.errors import Unavailable
 from worldtick.runtime import logs
-from worldtick.runtime.metrics import DEPENDENCY_ERRORS, LATENESS_SECONDS, RUN_SECONDS, RUNG, RUNS, SEALED
+from worldtick.runtime.metrics import (
+    DEPENDENCY_ERRORS,
+    LATENESS_SECONDS,
+    PACE_LAG_SECONDS,
+    RUN_SECONDS,
+    RUNG,
+    RUNS,
+    SEALED,
+)
 from worldtick.runtime.service import Service
 from worldtick.runtime.vitals import Vitals
 from worldtick.store.db import Pool
 from worldtick.store.retention import Policy, prune
 from worldtick.ticker.account import note_failure, note_run
 from worldtick.ticker.errors import KafkaAway
+from worldtick.ticker.pacer import Pacer
 from worldtick.ticker.publishing import Publisher
 from worldtick.ticker.run import Report
 from worldtick.ticker.serve import Loop, until_signal
+from worldtick.ticker.turns import Pacing, Turn
 
 PRUNE_EVERY_S = 30.0
 STALE_AFTER_S = 60.0  # a run may wait for a broker's and a database's own bounds, one after the other
@@ -39,17 +51,46 @@ def serve_ticker(
     logs.setup(settings.log_level, cast(logs.Form, settings.log_format), service="ticker")
     vitals = Vitals("ticker", version("worldtick"))
     vitals.beat("loop", STALE_AFTER_S)
+    vitals.beat("pacer", STALE_AFTER_S)
     vitals.serve(port)
     publisher = Publisher(settings.kafka_bootstrap_servers, writer_of(settings), settings.topic_prefix, settings.kafka)
     account = _Account(vitals, pool)
     hooks = (_Pruning(Policy(settings.keep_ticks)).run, account.done, account.failed)
     loop = Loop(pool, publisher, services, hour_every_us, keys, *hooks, until_unix_us=until_us)
+    own = Publisher(settings.kafka_bootstrap_servers, writer_of(settings), settings.topic_prefix, settings.kafka)
+    pacing = Pacing(services, until_unix_us=until_us)
+    pacer = Pacer(pool, own, pacing, keys, account.turned, account.looked, account.failed)
     try:
-        with until_signal() as stop:
+        with until_signal() as stop, beside(pacer.run_until, stop):
             return loop.run_until(stop)
     finally:
+        own.close()
         publisher.close()
         vitals.close()
+
+
+@contextmanager
+def beside(work: Callable[[threading.Event], object], stop: threading.Event) -> Iterator[None]:
+    """Let `work` go on in a thread until `stop` is set, which the block's end does too; what it raises ends the block's
+    process as well: it sets `stop`, and is raised at the end."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work(stop)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            raised.append(error)
+            stop.set()
+
+    thread = threading.Thread(target=run, name="pacer", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(STALE_AFTER_S)
+    if raised:
+        raise raised[0]
 
 
 class _Account:
@@ -76,6 +117,21 @@ class _Account:
         if report.sealed:
             self._vitals.mark("sealed")
         note_run(self._pool, report)
+
+    def looked(self) -> None:
+        """The pacer has looked at all that was due."""
+        self._vitals.beat("pacer", STALE_AFTER_S)
+        self._vitals.part("database", True)
+
+    def turned(self, turn: Turn) -> None:
+        """A page of paced worlds had its turn."""
+        for tick, late_us in zip(turn.ticks, turn.late_us, strict=True):
+            SEALED.labels(tick.kind).inc()
+            LATENESS_SECONDS.labels(tick.kind).observe(late_us / SECOND_US)
+        RUNG.labels("sealed").inc(len(turn.ticks))
+        PACE_LAG_SECONDS.set(turn.lag_us_max / SECOND_US)
+        if turn.ticks:
+            self._vitals.mark("sealed")
 
     def failed(self, away: Unavailable) -> None:
         """A run ended because a part is away; the loop goes on."""

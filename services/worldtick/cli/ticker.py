@@ -28,7 +28,7 @@ from worldtick.ticker.publishing import Publisher
 from worldtick.ticker.run import Report, run_ticker
 
 WORLDS_SHOWN = 20  # on a terminal; --json shows all
-SERVE_CONNECTIONS = 4
+SERVE_CONNECTIONS = 6  # two for each loop, one of them listening; the rest for pruning and the account
 
 Run = Literal["hourly", "daily"]
 only_worlds = click.option("--world", "worlds", multiple=True, metavar="ID", help="Only this world; may be repeated.")
@@ -108,7 +108,11 @@ def ticker(
 @only_worlds
 @click.pass_obj
 def serve(settings: Settings, hour_every: int, until: int | None, port: int | None, worlds: tuple[str, ...]) -> None:
-    """Run at every firing until SIGTERM; safe to run twice."""
+    """Drive all worlds by their modes until SIGTERM; safe to run twice.
+
+    Scheduled worlds move at every firing; automatic ones by their scale and interval; any that was told to advance
+    moves towards its target at once.
+    """
     from worldtick.cli.serving import serve_ticker  # loads the scheduler
 
     with database(settings, "ticker", SERVE_CONNECTIONS) as pool:

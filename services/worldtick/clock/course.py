@@ -67,22 +67,32 @@ def next_due_us(course: Course, wall_us: int) -> WallTime | None:
 
 
 def paced(course: Course, wall_us: int) -> Course:
-    """With all whole intervals up to a wall time earned, and what lags too far given up where the policy says so."""
+    """With all whole intervals up to a wall time earned."""
     if course.paused or course.driver != "auto":
         return course
-    whole_us = floor_firing(max(0, wall_us - course.anchor_us), course.interval_us)
-    course = _earn(course, whole_us)
-    if course.lag_policy == "slow_down":
-        bound_us = course.now_us + earned(course.lag_us_max, course.scale_ppb)[0]
-        return replace(course, pace_us=min(course.pace_us, bound_us))
-    return course
+    return _earn(course, floor_firing(max(0, wall_us - course.anchor_us), course.interval_us))
+
+
+def lag_us(course: Course) -> int:
+    """How far an automatic world is behind what it has earned, in wall time."""
+    return max(0, course.pace_us - course.now_us) * PPB // course.scale_ppb if course.driver == "auto" else 0
+
+
+def lags(course: Course) -> bool:
+    """Whether that is beyond its bound, so that its policy takes hold."""
+    return lag_us(course) > course.lag_us_max
+
+
+def relieved(course: Course) -> Course:
+    """A world that lags beyond its bound and is to slow down gives up what lies beyond."""
+    if course.lag_policy != "slow_down" or not lags(course):
+        return course
+    return replace(course, pace_us=course.now_us + earned(course.lag_us_max, course.scale_ppb)[0])
 
 
 def skips(course: Course) -> bool:
     """Whether the world lags so far behind its pace that its policy now skips boundaries."""
-    if course.lag_policy != "skip" or course.driver != "auto":
-        return False
-    return course.pace_us - course.now_us > earned(course.lag_us_max, course.scale_ppb)[0]
+    return course.lag_policy == "skip" and lags(course)
 
 
 def moved_to(course: Course, now_us: int) -> Course:

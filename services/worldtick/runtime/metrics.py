@@ -55,6 +55,9 @@ REBALANCES = _counter("worker_rebalances_total", "Times that partitions came or 
 RUNS = _counter("ticker_runs_total", "Runs; outcome: done, waiting, failed", "outcome")
 SEALED = _counter("ticker_sealed_total", "Ticks sealed, by kind: step, hourly, daily", "kind")
 LATENESS_SECONDS = _histogram("ticker_lateness_seconds", "From the scheduled firing to the seal", _LATE_S, "kind")
+PACE_LAG_SECONDS = _gauge(
+    "ticker_pace_lag_seconds", "Wall time that the slowest world of the last turn is behind its pace"
+)
 RUN_SECONDS = _histogram("ticker_run_seconds", "One run, from its start to all published", _STEP_S)
 RUNG = _counter("ticker_rung_total", "Rings published; why: sealed, overdue", "why")
 

@@ -71,10 +71,11 @@ def _waiting(conn: Connection, drafts: Sequence[Draft], catalogue: Catalogue) ->
     return found
 
 
-def behind(conn: Connection, clocks: Sequence[Clock]) -> dict[int, dict[str, int]]:
-    """world key -> service -> seq of the first tick that it has not finished, for worlds whose facts lag."""
+def behind(conn: Connection, clocks: Sequence[Clock], paced: bool = False) -> dict[int, dict[str, int]]:
+    """world key -> service -> seq of the first tick that it has not finished, for worlds whose facts lag; for all
+    where they are paced."""
     found: dict[int, dict[str, int]] = defaultdict(dict)
-    keys = [clock.world_key for clock in clocks if clock.facts == "lag"]
+    keys = [clock.world_key for clock in clocks if paced or clock.facts == "lag"]
     for key, service, seq in unfinished(conn, keys) if keys else ():
         found[key][service] = seq
     return found
@@ -85,6 +86,12 @@ def admissible(clock: Clock, behind_services: dict[str, int]) -> bool:
     if clock.facts != "lag" or not behind_services:
         return True
     return clock.seq + 1 - clock.lag_ticks < min(behind_services.values())
+
+
+def in_flight_room(clock: Clock, behind_services: dict[str, int]) -> bool:
+    """Whether a paced world may have one tick more in flight: its facts' lag says how many, else its own bound."""
+    bound = clock.lag_ticks if clock.facts == "lag" else clock.in_flight_max
+    return not behind_services or clock.seq - min(behind_services.values()) + 1 < bound
 
 
 def missing_services(clock: Clock, catalogue: Catalogue) -> list[str]:

@@ -49,7 +49,7 @@ def test_the_loop_seals_says_how_it_is_and_ends_when_told(
     assert (sealed["service"], sealed["run"]) == ("ticker", "hourly")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
         report = json.load(answer)
-    assert (report["ready"], set(report["parts"])) == (True, {"database", "kafka", "loop"})
+    assert (report["ready"], set(report["parts"])) == (True, {"database", "kafka", "loop", "pacer"})
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         assert b'worldtick_ticker_sealed_total{kind="hourly"}' in answer.read()
     loop.send_signal(signal.SIGTERM)

@@ -12,12 +12,14 @@ from worldtick.clock.course import (
     Course,
     advance,
     begun,
+    lag_us,
     limit_us,
     mode_of,
     moved_to,
     next_due_us,
     paced,
     pause,
+    relieved,
     resume,
     set_interval,
     set_mode,
@@ -150,12 +152,13 @@ def test_another_driver_begins_where_the_world_is() -> None:
 
 def test_a_world_that_lags_beyond_its_bound() -> None:
     lags = {policy: replace(AUTO, lag_policy=policy) for policy in ("wait", "slow_down", "skip")}
-    late = {policy: paced(course, WALL + 600 * SECOND_US) for policy, course in lags.items()}
+    late = {policy: relieved(paced(course, WALL + 600 * SECOND_US)) for policy, course in lags.items()}
     assert late["wait"].pace_us == late["skip"].pace_us == 600 * MINUTE_US
     assert late["slow_down"].pace_us == 60 * MINUTE_US  # its bound: a minute of the wall at scale 60
     assert [skips(late[policy]) for policy in ("wait", "slow_down", "skip")] == [False, False, True]
+    assert [lag_us(late[policy]) // SECOND_US for policy in ("wait", "slow_down", "skip")] == [600, 60, 600]
     assert not skips(paced(lags["skip"], WALL + 60 * SECOND_US))
-    assert paced(late["slow_down"], WALL + 601 * SECOND_US).pace_us == 60 * MINUTE_US
+    assert relieved(paced(late["slow_down"], WALL + 601 * SECOND_US)).pace_us == 60 * MINUTE_US
 
 
 def test_a_wall_that_runs_back_earns_nothing() -> None:
