@@ -44,6 +44,7 @@ class Pacing:
 class Turn:
     """What a turn did."""
 
+    at_us: WallTime  # the wall time that it was for
     ticks: list[SealedTick] = field(default_factory=list)
     late_us: list[int] = field(default_factory=list)  # of each tick: since its world was due
     keys: set[int] = field(default_factory=set)  # worlds that got a tick
@@ -55,7 +56,7 @@ class Turn:
 
 def take_turn(conn: Connection, pacing: Pacing, clocks: Sequence[Clock], at_us: WallTime) -> Turn:
     """Seal what these worlds may have by a wall time. Their clocks are locked; this saves them."""
-    turn = Turn()
+    turn = Turn(at_us)
     due = {clock.world_key: clock.due_us if clock.due_us is not None else at_us for clock in clocks}
     ours = [clock for clock in clocks if _is_ours(clock, pacing, turn, at_us)]
     for clock in ours:
