@@ -50,6 +50,7 @@ class Pacer:
     on_pass: Callable[[], None] | None = None  # after each look, whether there was a turn or not
     on_failure: Callable[[Unavailable], None] | None = None
     wall: SteadyWall = field(default_factory=SteadyWall)
+    _due_us: WallTime | None = None
     _waiting: set[int] = field(default_factory=set)
     _missing: dict[str, object] = field(default_factory=dict)
     _lagging: dict[str, object] = field(default_factory=dict)
@@ -82,19 +83,20 @@ class Pacer:
         for first in range(0, len(waiting), PAGE_WORLDS):
             these = waiting[first : first + PAGE_WORLDS]
             self._turn(partial(claim_these, keys=these), at_us)
-        while self._turn(partial(claim_due, at_us=at_us, keys=self.keys, limit=PAGE_WORLDS), at_us):
+        due = partial(claim_due, at_us=at_us, keys=self.keys, limit=PAGE_WORLDS)
+        while self._turn(due, at_us):  # each world has one turn: it is due again after at_us
             pass
-        with transaction(self.pool) as conn:
-            due_us = first_due_us(conn, self.keys)
         if self.on_pass is not None:
             self.on_pass()
-        return None if due_us is None else WallTime(due_us)
+        return self._due_us
 
     def _turn(self, claim: Callable[[Connection], list[Clock]], at_us: WallTime) -> int:
-        """One page, sealed and rung; how many worlds it had."""
+        """One page, sealed and rung; how many worlds it had. After one that had none it is known what is due next."""
         with transaction(self.pool) as conn:
             clocks = claim(conn)
             if not clocks:
+                due_us = first_due_us(conn, self.keys)
+                self._due_us = None if due_us is None else WallTime(due_us)
                 return 0
             turn = take_turn(conn, self.pacing, clocks, at_us)
         self._waiting |= turn.waiting

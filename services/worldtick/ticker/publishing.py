@@ -71,6 +71,8 @@ class Publisher:
                 self._flush()
                 raise_published(conn, sorted(reached.items()))
             count += len(page)
+            if len(page) < PAGE_TICKS:
+                return count
 
     def ring_overdue(self, pool: Pool, older_s: int = OVERDUE_S) -> int:
         """Ring again the newest tick of worlds whose services lag and that were silent for a while; how many rings."""
