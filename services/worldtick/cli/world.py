@@ -13,10 +13,13 @@ from worldtick.cli.moments import moment_us
 from worldtick.cli.settings import Settings
 from worldtick.cli.world_stats import stats
 from worldtick.clock.calendar import moment
+from worldtick.clock.course import lag_us, mode_of, paced
+from worldtick.clock.scale import format_scale
 from worldtick.clock.worldtime import format_unix_us, format_world_time
 from worldtick.control.creation import archive_world, create_world
 from worldtick.control.naming import named_world
 from worldtick.control.scenario import load_scenario
+from worldtick.sealing.steering import course_of
 from worldtick.store.clocks import ClockView, find_view, find_views
 from worldtick.store.db import transaction
 from worldtick.store.directives import count_directives
@@ -152,6 +155,9 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _rules(found: World, view: ClockView) -> dict[str, Any]:
+    course = course_of(view)
+    if not course.paused:
+        course = paced(course, time.time_ns() // 1_000)
     return {
         "owner": found.owner,
         "seed": found.seed,
@@ -159,6 +165,15 @@ def _rules(found: World, view: ClockView) -> dict[str, Any]:
         "created_at": found.created_at.isoformat(),
         "epoch": format_world_time(0, view.epoch_s),
         "driver": view.driver,
+        "mode": mode_of(course).value,
+        "time_scale": format_scale(view.scale_ppb),
+        "tick_interval_s": view.interval_us / 1_000_000,
+        "turn_s": None if view.turn_us is None else view.turn_us / 1_000_000,
+        "target": None if view.target_us is None else format_world_time(view.target_us, view.epoch_s),
+        "lag_s": round(lag_us(course) / 1_000_000, 3),
+        "lag_policy": view.lag_policy,
+        "lag_s_max": view.lag_us_max / 1_000_000,
+        "in_flight_max": view.in_flight_max,
         "grids": [name for name, on in (("hourly", view.hourly), ("daily", view.daily)) if on],
         "last_firing": format_unix_us(view.last_firing_us),
         "firing_every_s": view.period_us / 1_000_000,

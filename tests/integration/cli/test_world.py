@@ -50,6 +50,7 @@ def test_a_world_is_shown_whole(worldtick: Command, scenario: Path, small_catalo
         {"service": "market", "slices": 1, "versions": "0", "status": "1 well"},
     ]
     assert (shown["facts"], shown["grids"], shown["directives_waiting"]) == ("latest", ["hourly", "daily"], 0)
+    assert (shown["mode"], shown["time_scale"], shown["target"], shown["lag_s"]) == ("manual", "1", None, 0)
     text = worldtick("world", "show", "w")
     assert "count: 3 slices at 0, 3 well" in text.out
 

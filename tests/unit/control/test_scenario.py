@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from tests.small_worlds import CATALOGUE, Section
-from worldtick.clock.worldtime import EPOCH_S
+from worldtick.clock.scale import PPB
+from worldtick.clock.worldtime import EPOCH_S, SECOND_US
 from worldtick.contracts.errors import Faulty
+from worldtick.control.creation import Pace
 from worldtick.control.documents import read_document
 from worldtick.control.scenario import _under, find_scenario, load_scenario, read_scenario
 
@@ -45,6 +47,33 @@ def test_a_scenario_becomes_a_plan() -> None:
     assert (plan.epoch_s, plan.facts, plan.lag_ticks) == (1_705_190_400, "lag", 2)
     assert (plan.catch_up, plan.catch_up_max, plan.hourly, plan.daily) == ("coalesce", 30, True, False)
     assert (plan.budgets, plan.seed, plan.first_us) == ({"market": {"orders": 9}}, 3, 7)
+
+
+def test_a_world_says_what_drives_it() -> None:
+    def pace(rules: str) -> Pace:
+        text = f"{{name: a, world: {{{rules}}}, services: {{count: {{}}}}}}"
+        return read_scenario(text.encode(), "s.yaml", CATALOGUE).plan("w", 0).pace
+
+    assert pace("") == Pace()
+    assert pace("driver: auto") == Pace("auto", 60 * PPB)
+    whole = "driver: manual, time_scale: 0.5, tick_interval: 250ms, turn: 1h30m, in_flight_max: 3, lag_policy: skip"
+    assert pace(whole) == Pace("manual", PPB // 2, 250_000, 5_400 * SECOND_US, 3, "skip")
+    for wrong in (
+        "time_scale: 0",
+        "time_scale: -1",
+        "time_scale: .nan",
+        "time_scale: 1e308",
+        "time_scale: fast",
+        "tick_interval: 0s",
+        "tick_interval: 5",
+        "turn: 1h1h",
+        "lag_max: soon",
+        "driver: clockwork",
+        "in_flight_max: 0",
+        "lag_policy: panic",
+    ):
+        (fault,) = _faults(f"{{name: a, world: {{{wrong}}}, services: {{count: {{}}}}}}")
+        assert wrong.partition(":")[0] in fault
 
 
 def test_what_is_stored_has_every_default_and_one_form() -> None:
