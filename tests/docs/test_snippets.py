@@ -69,7 +69,8 @@ def _fault(command: str) -> str | None:
             child = found.get_command(context, words[0])
             if child is None:
                 return f"there is no command `worldtick {command}`"
-            found, words = child, words[1:]
+            own = sum(isinstance(parameter, click.Argument) for parameter in child.params)  # such as a clock's world
+            found, words = child, words[1 + own :] if isinstance(child, click.Group) else words[1:]
     if found.context_settings.get("ignore_unknown_options"):
         return None  # another program's options follow
     known = {"--help"}.union(*(parameter.opts + parameter.secondary_opts for parameter in found.params))

@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "topics": ("topics", "topics", "Declared topics and the cluster's."),
     "tail": ("tail", "tail", "Print a topic's records, decoded."),
     "world": ("world", "world", "Create, list, show and archive worlds."),
+    "clock": ("clock", "clock", "A world's time, and what changes how it runs."),
     "ticker": ("ticker", "ticker", "Seal and publish the ticks that are due."),
     "tick": ("tick", "tick", "Explain a tick, or print one to paste."),
     "ticks": ("ticks", "ticks", "List a world's ticks."),

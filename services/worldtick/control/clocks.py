@@ -1,0 +1,143 @@
+"""Commands on a world's clock: what each asks, and the one function that does it, whoever brings it.
+Lives here: their models, the row's lock, refusals as sentences. Not here: transitions (clock/course), who may ask."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from worldtick.clock import course as transitions
+from worldtick.clock.course import Course, Driver, paced
+from worldtick.clock.errors import Backwards, NotAMoment, NotAScale, NotATurn, Stopped
+from worldtick.clock.firings import parse_duration_us
+from worldtick.clock.scale import parse_scale
+from worldtick.clock.simulator import world_time_of
+from worldtick.contracts.errors import Faulty, Refused
+from worldtick.contracts.stamps import Stamp
+from worldtick.control.documents import Document
+from worldtick.control.faults import near, validated
+from worldtick.control.naming import named_world
+from worldtick.control.scenario import Duration, ScaleText
+from worldtick.sealing.draft import AGENDA
+from worldtick.sealing.steering import course_of, steer
+from worldtick.sealing.timers import queue_skip
+from worldtick.store.clocks import Clock, lock_clocks, save_course
+from worldtick.store.db import Connection, Pool, transaction
+
+
+class _Args(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Nothing(_Args):
+    """A command without arguments."""
+
+
+class SetScale(_Args):
+    """Another speed from now on."""
+
+    scale: ScaleText = Field(description="World time per wall time: above 0, at most nine decimals.")
+
+
+class SetMode(_Args):
+    """Another driver from now on."""
+
+    driver: Driver
+
+
+class SetInterval(_Args):
+    """Another wall time between two steps under auto."""
+
+    interval: Duration
+
+
+class Advance(_Args):
+    """So much further than the world is, or is told to go already."""
+
+    duration: Duration = Field(description="Such as 1h30m or 30d.")
+
+
+class SetTime(_Args):
+    """To a moment of world time, through every boundary on the way."""
+
+    time: Stamp
+    execute_skipped: bool = Field(strict=True, description="Whether timers that are passed are executed, or skipped.")
+
+
+@dataclass(frozen=True, slots=True)
+class ClockCommand:
+    """One command: what it asks, and the course that comes of it at a wall time (Unix us)."""
+
+    model: type[BaseModel]
+    change: Callable[[Course, Any, int], Course]
+
+
+def _set_time(course: Course, args: SetTime, wall_us: int) -> Course:
+    return transitions.set_time(course, world_time_of(args.time, course.epoch_s), wall_us)
+
+
+COMMANDS: Final[Mapping[str, ClockCommand]] = {
+    "clock.pause": ClockCommand(Nothing, lambda course, _, wall_us: transitions.pause(course, wall_us)),
+    "clock.resume": ClockCommand(Nothing, lambda course, _, wall_us: transitions.resume(course, wall_us)),
+    "clock.set_scale": ClockCommand(
+        SetScale, lambda course, args, wall_us: transitions.set_scale(course, parse_scale(args.scale), wall_us)
+    ),
+    "clock.set_interval": ClockCommand(
+        SetInterval,
+        lambda course, args, wall_us: transitions.set_interval(course, parse_duration_us(args.interval), wall_us),
+    ),
+    "clock.set_mode": ClockCommand(
+        SetMode, lambda course, args, wall_us: transitions.set_mode(course, args.driver, wall_us)
+    ),
+    "clock.advance": ClockCommand(
+        Advance, lambda course, args, wall_us: transitions.advance(course, parse_duration_us(args.duration), wall_us)
+    ),
+    "clock.set": ClockCommand(SetTime, _set_time),
+}
+
+
+def command_clock(pool: Pool, world_id: str, name: str, args: Mapping[str, Any]) -> Course:
+    """One command in a transaction of its own, now; the course that the world then has.
+
+    Raises Faulty naming every fault of the arguments, Refused where the clock, as it is, does not allow it.
+    """
+    read = read_args(name, args)
+    with transaction(pool) as conn:
+        (clock,) = lock_clocks(conn, [named_world(conn, world_id, active=True).world_key])
+        apply(conn, clock, name, read, time.time_ns() // 1_000)
+        return course_of(clock)
+
+
+def read_args(name: str, args: Mapping[str, Any]) -> BaseModel:
+    """A command's arguments. Raises Refused for a command that there is not, Faulty naming every fault."""
+    if name not in COMMANDS:
+        raise Refused(f"there is no command {name!r}{near(name, COMMANDS)}")
+    faults: list[str] = []
+    read = validated(COMMANDS[name].model, Document("args", dict(args)), dict(args), (), faults)
+    if read is None:
+        raise Faulty(name, faults)
+    return read
+
+
+def apply(conn: Connection, clock: Clock, name: str, args: BaseModel, wall_us: int) -> bool:
+    """Do a command to a locked clock and save it; False where nothing changed. Raises Refused; then nothing is done."""
+    if clock.status != "active":
+        raise Refused(f"world {clock.world!r} is {clock.status}: nothing moves it any more")
+    before = course_of(clock)
+    try:
+        after = COMMANDS[name].change(before, args, wall_us)
+    except (Backwards, NotAMoment, NotAScale, NotATurn, Stopped) as refused:
+        raise Refused(f"{name} for world {clock.world!r}: {refused}") from refused
+    if not steer(clock, after):
+        return False
+    save_course(conn, clock)
+    if isinstance(args, SetTime) and not args.execute_skipped and AGENDA in clock.services and after.target_us:
+        queue_skip(conn, clock, after.target_us)
+    return True
+
+
+def as_it_is(clock: Course, wall_us: int) -> Course:
+    """A course for display: with what it has earned by now."""
+    return clock if clock.paused else paced(clock, wall_us)
