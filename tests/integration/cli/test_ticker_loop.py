@@ -8,12 +8,14 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.cli.conftest import Command
 from tests.small_worlds import history
+from tests.waiting import until
 from worldtick.store.db import Pool, transaction
 from worldtick.store.worlds import keys_of
 
@@ -58,3 +60,27 @@ def test_the_loop_seals_says_how_it_is_and_ends_when_told(
     assert [tick.seq for tick in ticks] == list(range(1, len(ticks) + 1))
     with transaction(pool) as conn:
         assert conn.execute("select seq - published_seq from clock").fetchone() == (0,)
+
+
+def test_the_loop_drives_worlds_by_their_own_modes(
+    worldtick: Command, pool: Pool, loop: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    fast = "{driver: auto, time_scale: 7200, tick_interval: 100ms, in_flight_max: 1000}"
+    for world, rules in (("fast", fast), ("told", "{driver: manual}")):
+        scenario = tmp_path / f"{world}.yaml"
+        scenario.write_text(f"name: {world}\nworld: {rules}\nservices: {{agenda: {{}}}}\n", "utf-8")
+        assert worldtick("world", "create", world, "--scenario", scenario).code == 0
+    assert worldtick("clock", "told", "advance", "1h30m", "--json").code == 0
+    with transaction(pool) as conn:
+        keys = {world: found[0] for world, found in keys_of(conn, ["fast", "told"]).items()}
+    until(lambda: len(history(pool, keys["fast"])) > 10 and len(history(pool, keys["told"])) >= 2)
+    assert worldtick("clock", "fast", "pause", "--json").row["mode"] == "paused"
+    assert _line(loop, "tick_sealed")["world"] in keys
+    told = worldtick("clock", "told", "show", "--json").row
+    assert (told["current_time"][-9:], told["target"]) == ("01:30:00Z", None)
+    stood = len(history(pool, keys["fast"]))
+    assert worldtick("clock", "told", "advance", "30m").code == 0
+    until(lambda: len(history(pool, keys["told"])) == 3)
+    loop.send_signal(signal.SIGTERM)
+    assert loop.wait(20) == 0
+    assert len(history(pool, keys["fast"])) == stood
