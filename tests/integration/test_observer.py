@@ -2,6 +2,7 @@
 Lives here: topics and ledger to tallies and /metrics. Not here: status and lists (tests/integration/cli)."""
 
 import threading
+import time
 from collections.abc import Mapping
 from http.client import HTTPConnection
 from typing import Any
@@ -11,10 +12,13 @@ from confluent_kafka import Producer
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.observed import all_topics, finished, tick_hours, worker
-from tests.small_worlds import COUNT, MARKET, make_world, read_topic
+from tests.small_worlds import CATALOGUE, COUNT, MARKET, make_world, read_topic
 from tests.unit.contracts.samples import DATA
 from tests.waiting import running, until
+from worldtick.clock.scale import PPB
+from worldtick.clock.worldtime import SECOND_US, WallTime
 from worldtick.contracts.wire import EventWriter
+from worldtick.control.creation import Pace, archive_world
 from worldtick.observer.counting import TOPICS
 from worldtick.observer.link import Link
 from worldtick.observer.room import Room
@@ -22,7 +26,9 @@ from worldtick.observer.service import run_observer
 from worldtick.runtime.errors import Fenced
 from worldtick.runtime.vitals import Vitals
 from worldtick.store.accounts import read_tallies
+from worldtick.store.clocks import claim_due
 from worldtick.store.db import Pool, transaction
+from worldtick.ticker.turns import Pacing, take_turn
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
 
@@ -228,6 +234,29 @@ def test_lag_in_records_and_world_hours(pool: Pool, kafka: str, topics: str, pos
             lambda: scrape(ports[0])["group_lag_records", "worldtick.market", "world.tick.hourly"] == 0,
             what="no records left",
         )
+
+
+def test_worlds_that_no_ticker_drives_lag_behind_the_wall(
+    pool: Pool, kafka: str, topics: str, postgres_url: str
+) -> None:
+    pace = Pace("auto", 60 * PPB, SECOND_US)
+    first_us = time.time_ns() // 1_000 - 100 * SECOND_US
+    make_world(pool, "w", services=("count",), pace=pace, first_us=first_us)
+    make_world(pool, "still", services=("count",), pace=Pace("manual"), first_us=first_us)
+    ports: list[int] = []
+    with observing(kafka, postgres_url, topics, ports):
+        until(lambda: bool(ports), what="the observer listens")
+        series = scrape(ports[0])
+        assert 100 <= series["pace_lag_seconds",] < 600
+        assert 99 <= series["overdue_seconds",] < 600
+        with transaction(pool) as conn:
+            at_us = WallTime(time.time_ns() // 1_000)
+            turn = take_turn(conn, Pacing(CATALOGUE), claim_due(conn, at_us, None, 10), at_us)
+        assert [tick.kind for tick in turn.ticks][:2] == ["hourly", "step"]
+        until(lambda: scrape(ports[0])["pace_lag_seconds",] < 50, what="it has caught up")
+        assert scrape(ports[0])["overdue_seconds",] < 50
+        archive_world(pool, "w")
+        until(lambda: scrape(ports[0])["pace_lag_seconds",] == 0, what="an archived world does not lag")
 
 
 def test_its_sessions_are_cut_again_and_again(pool: Pool, kafka: str, topics: str, postgres_url: str) -> None:

@@ -20,7 +20,7 @@ from worldtick.runtime.metrics import BYTES
 from worldtick.runtime.topics import admin_client
 from worldtick.store.accounts import FINISH_BOUNDS_MS, LATE_BOUNDS_MS, RUN_BOUNDS_MS, STEP_BOUNDS_US
 from worldtick.store.db import Pool
-from worldtick.store.standing import ServiceStanding, one_moment, sealed_totals, seqs_of
+from worldtick.store.standing import ServiceStanding, one_moment, pace_totals, sealed_totals, seqs_of
 
 log = logging.getLogger(__name__)
 
@@ -98,12 +98,13 @@ class Exposition(Collector):
     def _database(self) -> Iterator[Metric]:
         with one_moment(self._pool) as conn:
             services, accounts, tallies = tick_accounts(conn)
-            totals = sealed_totals(conn)
+            totals, paced = sealed_totals(conn), pace_totals(conn)
             rung = {labels["world"]: int(value) for labels, value in tallies.get("rung_beyond", ())}
             sealed = seqs_of(conn, list(rung))
         yield _gauge("worlds", "Worlds", {("all",): totals[0], ("active",): totals[1]}, ("which",))
         kinds = dict(zip((("step",), ("hourly",), ("daily",)), totals[2:], strict=True))
         yield _counter("ticks_sealed", "Ticks ever sealed, by whatever process", kinds, ("kind",))
+        yield from _pace_series(*paced)
         yield from _service_series(services)
         yield from _account_series(accounts)
         lost = {(world,): seq - sealed.get(world, 0) for world, seq in rung.items() if seq > sealed.get(world, 0)}
@@ -114,6 +115,13 @@ class Exposition(Collector):
 
     def _kafka(self) -> Iterator[Metric]:
         yield from _group_series(summed(read_groups(self._admin, self._prefix)))
+
+
+def _pace_series(lag_us: int, overdue_us: int) -> Iterator[Metric]:
+    meaning = "Wall time that the slowest automatic world is behind its pace, whether or not a ticker runs"
+    yield _gauge("pace_lag_seconds", meaning, {(): lag_us / 1e6}, ())
+    meaning = "Since when a paced world waits for any ticker to look at it"
+    yield _gauge("overdue_seconds", meaning, {(): overdue_us / 1e6}, ())
 
 
 def _service_series(services: Iterable[ServiceStanding]) -> Iterator[Metric]:

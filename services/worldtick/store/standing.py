@@ -92,6 +92,27 @@ def sealed_totals(conn: Connection) -> tuple[int, int, int, int, int]:
     return row if row else (0, 0, 0, 0, 0)
 
 
+def pace_totals(conn: Connection) -> tuple[int, int]:
+    """(wall us that the slowest automatic world is behind what it has earned, wall us since the longest due paced
+    world should have been looked at); of active worlds that are not paused, by the database's wall clock.
+
+    Earned is counted here up to this moment: a world that no ticker drives lags too.
+    """
+    row = conn.execute(
+        """
+        with paced as (
+            select c.*, (extract(epoch from clock_timestamp()) * 1000000)::bigint as wall_us
+              from clock c join world w using (world_key) where w.status = 'active' and not c.paused)
+        select max((pace_us - now_us) * 1000000000.0 / scale_ppb
+                   + greatest(0, wall_us - anchor_us) / interval_us * interval_us) filter (where driver = 'auto'),
+               max(wall_us - due_us)
+          from paced
+        """
+    ).fetchone()
+    lag_us, overdue_us = row if row else (None, None)
+    return max(0, int(lag_us or 0)), max(0, overdue_us or 0)
+
+
 def list_standing(conn: Connection, after: str, limit: int, world: str | None = None) -> list[WorldStanding]:
     """Worlds in order of their ids, those after `after`, or one; at most LIST_MAX."""
     rows = conn.execute(
