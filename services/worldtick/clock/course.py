@@ -74,8 +74,8 @@ def paced(course: Course, wall_us: int) -> Course:
 
 
 def lag_us(course: Course) -> int:
-    """How far an automatic world is behind what it has earned, in wall time."""
-    return max(0, course.pace_us - course.now_us) * PPB // course.scale_ppb if course.driver == "auto" else 0
+    """How far an automatic world is behind what it has earned, in wall time; the way to a target is no lag."""
+    return max(0, course.pace_us - _ahead_us(course)) * PPB // course.scale_ppb if course.driver == "auto" else 0
 
 
 def lags(course: Course) -> bool:
@@ -87,12 +87,12 @@ def relieved(course: Course) -> Course:
     """A world that lags beyond its bound and is to slow down gives up what lies beyond."""
     if course.lag_policy != "slow_down" or not lags(course):
         return course
-    return replace(course, pace_us=course.now_us + earned(course.lag_us_max, course.scale_ppb)[0])
+    return replace(course, pace_us=_ahead_us(course) + earned(course.lag_us_max, course.scale_ppb)[0])
 
 
 def skips(course: Course) -> bool:
-    """Whether the world lags so far behind its pace that its policy now skips boundaries."""
-    return course.lag_policy == "skip" and lags(course)
+    """Whether the world lags so far behind its pace that its policy now skips boundaries; none that were asked for."""
+    return course.lag_policy == "skip" and course.target_us is None and lags(course)
 
 
 def moved_to(course: Course, now_us: int) -> Course:
@@ -158,7 +158,7 @@ def advance(course: Course, delta_us: int, wall_us: int) -> Course:
         raise Stopped("the clock is paused; resume it first")
     if delta_us == 0:
         return course
-    return _aimed(course, max(course.now_us, course.target_us or 0) + delta_us, course.pace_us + delta_us, wall_us)
+    return _aimed(course, _ahead_us(course) + delta_us, course.pace_us + delta_us, wall_us)
 
 
 def set_time(course: Course, to_us: int, wall_us: int) -> Course:
@@ -166,7 +166,7 @@ def set_time(course: Course, to_us: int, wall_us: int) -> Course:
 
     Raises Backwards for one before now or before a target that stands, Stopped while paused, NotATurn with turns.
     """
-    ahead_us = max(course.now_us, course.target_us or 0)
+    ahead_us = _ahead_us(course)
     if to_us < ahead_us:
         epoch_us = course.epoch_s * SECOND_US
         asked, now = format_unix_us(to_us + epoch_us), format_unix_us(ahead_us + epoch_us)
@@ -201,6 +201,11 @@ def simulator(course: Course) -> SimulatorTime:
 def mode_of(course: Course) -> TimeMode:
     """The one word for it. A scheduled world is manual at heart: its schedule advances it."""
     return simulator(course).mode
+
+
+def _ahead_us(course: Course) -> int:
+    """Where it is, or is told to go already."""
+    return max(course.now_us, course.target_us or 0)
 
 
 def _aimed(course: Course, target_us: int, pace_us: int, wall_us: int) -> Course:

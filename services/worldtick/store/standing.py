@@ -103,7 +103,7 @@ def pace_totals(conn: Connection) -> tuple[int, int]:
         with paced as (
             select c.*, (extract(epoch from clock_timestamp()) * 1000000)::bigint as wall_us
               from clock c join world w using (world_key) where w.status = 'active' and not c.paused)
-        select max((pace_us - now_us) * 1000000000.0 / scale_ppb
+        select max((pace_us - greatest(now_us, target_us)) * 1000000000.0 / scale_ppb
                    + greatest(0, wall_us - anchor_us) / interval_us * interval_us) filter (where driver = 'auto'),
                max(wall_us - due_us)
           from paced

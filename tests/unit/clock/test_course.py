@@ -161,6 +161,16 @@ def test_a_world_that_lags_beyond_its_bound() -> None:
     assert relieved(paced(late["slow_down"], WALL + 601 * SECOND_US)).pace_us == 60 * MINUTE_US
 
 
+def test_the_way_to_a_target_is_no_lag() -> None:
+    for policy in ("wait", "slow_down", "skip"):
+        told = advance(replace(AUTO, lag_policy=policy), DAY_US, WALL)
+        assert (lag_us(told), relieved(told), skips(told)) == (0, told, False)
+        later = relieved(paced(told, WALL + 600 * SECOND_US))
+        assert lag_us(later) == (60 if policy == "slow_down" else 600) * SECOND_US  # what the wall earned meanwhile
+        assert (limit_us(later), skips(later)) == (later.pace_us, False)  # hours that were asked for are not skipped
+        assert skips(moved_to(later, DAY_US)) == (policy == "skip")
+
+
 def test_a_wall_that_runs_back_earns_nothing() -> None:
     course = _later(AUTO, WALL + 10 * SECOND_US)
     assert _later(course, WALL) == course
