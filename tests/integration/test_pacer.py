@@ -200,6 +200,19 @@ def test_what_a_world_does_that_lags_too_far(pool: Pool, publisher: Publisher) -
         _chain(ticks)
 
 
+def test_an_advance_is_cut_at_every_boundary_whatever_the_policies(pool: Pool, publisher: Publisher) -> None:
+    pace = Pace("auto", PPB, in_flight_max=1_000, lag_policy="skip", lag_us_max=1)
+    key = make_world(pool, "w", pace=pace, catch_up="coalesce")
+    pacer, wall = _pacer(pool, publisher)
+    _command(pool, key, lambda course: advance(course, 2 * DAY_US, wall.at_us))
+    _go(pacer, wall, 0.1)
+    ticks = history(pool, key)
+    assert [tick.kind for tick in ticks] == [*["hourly"] * 24, "daily"] * 2
+    assert {tick.hours for tick in ticks if tick.kind == "hourly"} == {1}
+    _go(pacer, wall, 3 * 3_600, 3 * 3_600)  # what was missed while no ticker looked
+    assert [(tick.kind, tick.hours) for tick in history(pool, key)[50:]] == [("hourly", 3)]
+
+
 def test_a_large_target_starves_nobody(pool: Pool, publisher: Publisher) -> None:
     busy = make_world(pool, "busy", pace=Pace("manual", in_flight_max=10**6))
     others = [make_world(pool, f"w{number}", pace=AUTO) for number in range(20)]

@@ -99,6 +99,8 @@ def _move(clock: Clock, pacing: Pacing, timers: Mapping[int, WorldTime]) -> Move
     course, standing, timer_us = course_of(clock), standing_of(clock), timers.get(clock.world_key)
     if skips(course):
         standing = replace(standing, catch_up="coalesce")
+    elif course.target_us is not None:  # an advance is cut at every boundary; catching up is for what was missed
+        standing = replace(standing, catch_up="each")
     limit = limit_us(course)
     if course.driver == "event" and timer_us is not None:
         limit = max(limit, timer_us)
