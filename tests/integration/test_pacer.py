@@ -18,6 +18,7 @@ from tests.waiting import running, until
 from worldtick.clock.course import Course, advance, begun, pause, resume, set_mode, set_scale
 from worldtick.clock.scale import PPB
 from worldtick.clock.worldtime import DAY_US, HOUR_US, MINUTE_US, SECOND_US, WallTime
+from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.sealed import SealedTick
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.creation import Pace, archive_world
@@ -286,6 +287,47 @@ def test_two_tickers_share_worlds_and_survive_each_others_death(
     assert rung == sum(len(history(pool, key)) for key in keys)
     for key in keys:
         _chain(history(pool, key))
+
+
+def test_what_was_sealed_while_kafka_was_away_is_rung_later(
+    pool: Pool, publisher: Publisher, kafka: str, topic_prefix: str
+) -> None:
+    key = make_world(pool, "w", pace=Pace("manual"))
+    _command(pool, key, lambda course: advance(course, 20 * HOUR_US, int(T0)))
+    quick = {"delivery.timeout.ms": "300", "request.timeout.ms": "200", "log_level": "0"}
+    nowhere = Publisher("127.0.0.1:1", EventWriter(), topic_prefix, quick)
+    failures: list[Unavailable] = []
+    with running(Pacer(pool, nowhere, Pacing(CATALOGUE), on_failure=failures.append).run_until):
+        until(lambda: len(failures) >= 2)
+    assert "KafkaAway" in {type(failure).__name__ for failure in failures}
+    assert len(history(pool, key)) == 16  # as many as may be in flight; they are safe, and nobody heard of them
+    assert read_topic(kafka, topic_prefix + "world.tick") == []
+    with running(Pacer(pool, publisher, Pacing(CATALOGUE)).run_until):
+        until(lambda: len(read_topic(kafka, topic_prefix + "world.tick")) == 16)
+        _finish_all(pool)
+        until(lambda: len(history(pool, key)) == 20)
+    _chain(history(pool, key))
+
+
+def test_the_pacer_outlives_its_sessions(pool: Pool, publisher: Publisher, postgres_url: str) -> None:
+    pace = Pace("auto", 3_600 * PPB, 20_000, in_flight_max=10**6)
+    key = make_world(pool, "w", pace=pace, first_us=time.time_ns() // 1_000)
+    own = open_pool(postgres_url, 4, "test-cut")
+    try:
+        with running(Pacer(own, publisher, Pacing(CATALOGUE)).run_until):
+            for _ in range(3):
+                seen = len(history(pool, key))
+                until(lambda seen=seen: len(history(pool, key)) > seen + 5)  # type: ignore[misc]
+                with transaction(pool) as conn:
+                    conn.execute(
+                        "select pg_terminate_backend(pid) from pg_stat_activity"
+                        " where application_name like '%test-cut%' and datname = current_database()"
+                    )
+            seen = len(history(pool, key))
+            until(lambda: len(history(pool, key)) > seen + 5)
+    finally:
+        own.close()
+    _chain(history(pool, key))
 
 
 def test_a_command_is_driven_at_once_and_a_notice_lets_a_world_go_on(
