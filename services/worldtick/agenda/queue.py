@@ -16,7 +16,7 @@ import msgspec
 
 from worldtick.agenda.timers import Key, Timer
 
-CHUNK: Final = 256  # timers of a new chunk; one of twice as many is halved
+CHUNK: Final = 64  # timers of a new chunk, one of twice as many is halved; larger ones make lone additions dear
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Timer]).decode

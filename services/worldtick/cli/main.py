@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "run": ("run", "run", "Run the workers of services."),
     "services": ("services", "services", "The services there are; a new one's skeleton."),
     "directive": ("directive", "directive", "Queue a directive for a world."),
+    "timers": ("timers", "timers", "What is due in a world, and what became of it."),
     "status": ("status", "status", "Worlds, clocks, last ticks, who is behind."),
     "slice": ("slice", "slice", "List slices; let a parked one go on."),
     "dlq": ("dlq", "dlq", "List, show and replay dead letters."),
