@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tests.chaos.counting import SERVICES
+from worldtick.agenda.service import SERVICE as AGENDA
 from worldtick.runtime import logs
 from worldtick.runtime.rules import Rules
 from worldtick.runtime.vitals import Vitals
@@ -43,7 +44,8 @@ def main() -> None:
     vitals = Vitals(order.service)
     vitals.serve(0, "127.0.0.1")
     with until_signal() as stop:
-        Worker(replace(SERVICES[order.service], step_version=order.step_version), place, vitals).run_until(stop)
+        services = {**SERVICES, AGENDA.name: AGENDA}
+        Worker(replace(services[order.service], step_version=order.step_version), place, vitals).run_until(stop)
     vitals.close()
 
 
