@@ -57,11 +57,11 @@ def limit_us(course: Course) -> WorldTime:
 def next_due_us(course: Course, wall_us: int) -> WallTime | None:
     """When a ticker has to look at the world again; None: not before somebody changes its course.
 
-    A scheduled world is not on this account: firings are.
+    A scheduled world is not on this account: firings are. Nor are timers, which stand in no course.
     """
     if course.paused:
         return None
-    if limit_us(course) > course.now_us or course.driver == "event":
+    if limit_us(course) > course.now_us:
         return WallTime(wall_us)
     return WallTime(course.anchor_us + course.interval_us) if course.driver == "auto" else None
 
@@ -181,7 +181,7 @@ def set_time(course: Course, to_us: int, wall_us: int) -> Course:
 def begun(course: Course, wall_us: int) -> Course:
     """A new world's course: its pace begins now."""
     fresh = replace(course, anchor_us=wall_us, pace_us=course.now_us)
-    return replace(fresh, due_us=next_due_us(fresh, wall_us))
+    return replace(fresh, due_us=_first_due_us(fresh, wall_us))
 
 
 def simulator(course: Course) -> SimulatorTime:
@@ -215,7 +215,14 @@ def _aimed(course: Course, target_us: int, pace_us: int, wall_us: int) -> Course
 
 
 def _changed(course: Course, wall_us: int) -> Course:
-    return replace(course, due_us=next_due_us(course, wall_us), version=course.version + 1)
+    return replace(course, due_us=_first_due_us(course, wall_us), version=course.version + 1)
+
+
+def _first_due_us(course: Course, wall_us: int) -> WallTime | None:
+    """After a change: what lies before a world that goes by its timers a ticker has to find out."""
+    if course.driver == "event" and not course.paused:
+        return WallTime(wall_us)
+    return next_due_us(course, wall_us)
 
 
 def _settled(course: Course, wall_us: int) -> Course:

@@ -1,6 +1,7 @@
 """Asking: an admin's directive, checked against its service's own model and queued for the world's next tick.
 Lives here: what may be queued. Not here: which tick takes it (sealing), reading arguments (cli)."""
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from worldtick.control.naming import named_world
 from worldtick.runtime.memory import section_of
 from worldtick.runtime.service import Service
 from worldtick.sealing.draft import DIRECTIVE_BYTES_MAX, Catalogue, directive_bytes
+from worldtick.store.clocks import wake_clocks
 from worldtick.store.db import Pool, transaction
 from worldtick.store.directives import count_directives, queue_directive
 
@@ -33,6 +35,7 @@ def ask(
         stored = _checked(catalogue[service], name, args, world.scenario)
         if count_directives(conn, world.world_key) >= WAITING_MAX:
             raise Refused(f"{WAITING_MAX} directives wait for world {world_id!r} already; let it tick first")
+        wake_clocks(conn, [world.world_key], time.time_ns() // 1_000)  # a world that goes by its timers may be at rest
         return queue_directive(conn, world.world_key, service, name, stored), stored
 
 

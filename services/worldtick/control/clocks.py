@@ -130,6 +130,8 @@ def apply(conn: Connection, clock: Clock, name: str, args: BaseModel, wall_us: i
         after = COMMANDS[name].change(before, args, wall_us)
     except (Backwards, NotAMoment, NotAScale, NotATurn, Stopped) as refused:
         raise Refused(f"{name} for world {clock.world!r}: {refused}") from refused
+    if after.driver == "event" and AGENDA not in clock.services:
+        raise Refused(f"{name} for world {clock.world!r}: it has no service {AGENDA!r}, so no timers to go by")
     if not steer(clock, after):
         return False
     save_course(conn, clock)

@@ -15,6 +15,7 @@ from worldtick.clock.worldtime import DAY_US, EPOCH_S, HOUR_US, SECOND_US
 from worldtick.contracts.errors import Faulty, Refused
 from worldtick.runtime.declared import encoded_facts
 from worldtick.runtime.service import Service
+from worldtick.sealing.draft import AGENDA
 from worldtick.store.clocks import NewClock, NewPace, find_view, insert_clock, lock_clocks, stop_clock
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.ledger import copy_facts
@@ -130,6 +131,8 @@ def _check(plan: Plan, catalogue: Mapping[str, Service[Any]]) -> None:
         faults.append("a world needs a service")
     if not plan.hourly and not plan.daily:
         faults.append("a world needs a grid: hourly, daily or both")
+    if plan.pace.driver == "event" and AGENDA not in plan.sections:
+        faults.append(f"a world that goes by its timers needs the service {AGENDA!r}, which keeps them")
     if len(plan.scenario.encode()) > SCENARIO_BYTES_MAX:
         faults.append(f"the scenario is over {SCENARIO_BYTES_MAX} bytes: give recipes and counts, not entities")
     if not 1 <= plan.catch_up_max <= 10_000:

@@ -18,6 +18,7 @@ from worldtick.contracts.sealed import decode_sealed
 from worldtick.contracts.topics import topic_specs
 from worldtick.control.naming import named_world
 from worldtick.runtime.clients import new_producer
+from worldtick.store.clocks import wake_clocks
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.pastes import Place
 from worldtick.store.replays import begin_replay, begin_requeue, end_replay, find_replay, requeue_directives
@@ -124,6 +125,7 @@ def _requeue(conn: Connection, failed: Mapping[str, Any], again: bool) -> Requeu
         raise Refused(f"tick {seq} of {world_id!r} carried no directive for {service!r}: there is nothing to replay")
     if not begin_requeue(conn, world.world_key, service, seq, again):
         raise Refused(f"the directives of tick {seq} of {world_id!r} for {service!r} were queued again before: --again")
+    wake_clocks(conn, [world.world_key], time.time_ns() // 1_000)  # a world that goes by its timers may be at rest
     return Requeued(world_id, service, seq, tuple(requeue_directives(conn, world.world_key, seq, directives)))
 
 

@@ -41,9 +41,8 @@ class Ahead:
 
     def after(self, tick: SealedTick) -> "Ahead":
         """What is known once one more tick is sealed."""
-        touched = any(directive.service == AGENDA for directive in tick.directives)
         reached = self.timer_us is not None and tick.to_us >= self.timer_us
-        return replace(self, settled=self.settled and not touched and not reached)
+        return replace(self, settled=self.settled and not self.known and not reached)
 
     @property
     def empty(self) -> bool:

@@ -4,7 +4,7 @@ Lives here: pace, targets and timers become drafts; when to look again. Not here
 Worlds are claimed with their rows locked, those of another ticker skipped: any number of tickers share them, and one
 that dies lets go of its claim with its transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -15,6 +15,7 @@ from worldtick.contracts.sealed import SealedTick
 from worldtick.sealing.draft import Catalogue, Draft
 from worldtick.sealing.seal import behind, in_flight_room, missing_services, seal_round, standing_of
 from worldtick.sealing.steering import course_of, steer
+from worldtick.sealing.timers import Ahead, ahead_of, event_limit_us, queue_complete
 from worldtick.store.clocks import Clock, save_clocks
 from worldtick.store.db import Connection
 
@@ -22,13 +23,7 @@ TURN_TICKS: Final = 16  # of one world in one turn; then the others come first
 AGAIN_US: Final = 250_000  # a world that waits for services is looked at so often, unless one is heard to finish
 ASTRAY_US: Final = 5 * SECOND_US  # one that cannot be moved here, or has nothing to go for
 
-Timers = Callable[[Connection, Sequence[Clock]], Mapping[int, WorldTime]]
 Late = dict[int, dict[str, int]]  # world key -> service -> seq of the first tick that it has not finished
-
-
-def no_timers(_conn: Connection, _clocks: Sequence[Clock]) -> Mapping[int, WorldTime]:
-    """Of a catalogue without timers: nothing cuts a tick."""
-    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +31,6 @@ class Pacing:
     """What turns are made with."""
 
     catalogue: Catalogue
-    timers: Timers = no_timers  # world key -> its next timer, of those worlds that have one
     until_unix_us: int | None = None  # a world time as a date that no world is moved beyond
 
 
@@ -62,20 +56,22 @@ def take_turn(conn: Connection, pacing: Pacing, clocks: Sequence[Clock], at_us: 
     for clock in ours:
         _earn(clock, turn, at_us)
     late = behind(conn, ours, paced=True)
-    timers = pacing.timers(conn, ours)
+    ahead = ahead_of(conn, ours)
     for _ in range(TURN_TICKS):
-        drafts = [draft for clock in ours if (draft := _draft(clock, pacing, timers, late)) is not None]
+        drafts = [draft for clock in ours if (draft := _draft(conn, clock, pacing, ahead, late)) is not None]
         if not drafts:
             break
         for draft, tick in zip(drafts, seal_round(conn, drafts, pacing.catalogue), strict=True):
             unfinished = late.setdefault(draft.clock.world_key, {})
             for service in tick.consumers:
                 unfinished.setdefault(service, tick.seq)
+            if (before := ahead.get(draft.clock.world_key)) is not None:
+                ahead[draft.clock.world_key] = before.after(tick)
             turn.keys.add(draft.clock.world_key)
             turn.ticks.append(tick)
             turn.late_us.append(max(0, at_us - due[draft.clock.world_key]))
     for clock in ours:
-        _look_again(clock, pacing, timers, late, turn, at_us)
+        _look_again(clock, pacing, ahead, late, turn, at_us)
     save_clocks(conn, clocks)
     return turn
 
@@ -95,42 +91,62 @@ def _earn(clock: Clock, turn: Turn, at_us: int) -> None:
     steer(clock, relieved(course))
 
 
-def _move(clock: Clock, pacing: Pacing, timers: Mapping[int, WorldTime]) -> Move | None:
-    course, standing, timer_us = course_of(clock), standing_of(clock), timers.get(clock.world_key)
+def _move(clock: Clock, pacing: Pacing, ahead: Ahead | None) -> Move | None:
+    course, standing = course_of(clock), standing_of(clock)
     if skips(course):
         standing = replace(standing, catch_up="coalesce")
-    elif course.target_us is not None:  # an advance is cut at every boundary; catching up is for what was missed
-        standing = replace(standing, catch_up="each")
-    limit = limit_us(course)
-    if course.driver == "event" and timer_us is not None:
-        limit = max(limit, timer_us)
+    elif course.target_us is not None or course.driver != "auto":
+        standing = replace(standing, catch_up="each")  # what was asked for is cut at every boundary; nothing was missed
+    limit = _reach(clock, ahead)
     if pacing.until_unix_us is not None:
         limit = min(limit, WorldTime(pacing.until_unix_us - clock.epoch_s * SECOND_US))
-    return next_paced(standing, limit, timer_us)
+    return next_paced(standing, limit, ahead.timer_us if ahead is not None else None)
 
 
-def _draft(clock: Clock, pacing: Pacing, timers: Mapping[int, WorldTime], late: Late) -> Draft | None:
-    if not in_flight_room(clock, late.get(clock.world_key, {})):
+def _reach(clock: Clock, ahead: Ahead | None) -> WorldTime:
+    """Up to where the world may go by its pace, its target or its timers."""
+    limit = limit_us(course_of(clock))
+    return max(limit, event_limit_us(clock, ahead)) if clock.driver == "event" else limit
+
+
+def _room(clock: Clock, ahead: Ahead | None, late: dict[str, int]) -> bool:
+    """Whether the world may have its next tick now; if not, it may once services have finished."""
+    if ahead is None:
+        return in_flight_room(clock, late)
+    return ahead.settled and in_flight_room(clock, late) and not (late and _is_over(clock, ahead))
+
+
+def _is_over(clock: Clock, ahead: Ahead) -> bool:
+    """Whether the world goes by its timers and none is left, which is to be said, after all services' last word."""
+    return clock.driver == "event" and ahead.empty and not ahead.over and limit_us(course_of(clock)) <= clock.now_us
+
+
+def _draft(conn: Connection, clock: Clock, pacing: Pacing, aheads: dict[int, Ahead], late: Late) -> Draft | None:
+    ahead = aheads.get(clock.world_key)
+    if not _room(clock, ahead, late.get(clock.world_key, {})):
         return None
-    move = _move(clock, pacing, timers)
+    move = _move(clock, pacing, ahead)
     if move is None:
         return None
+    if ahead is not None and _is_over(clock, ahead):
+        ahead = aheads[clock.world_key] = queue_complete(conn, clock, ahead)
     asked = clock.target_us is not None and move.to_us <= clock.target_us
     by = "manual" if asked else "scheduler"
-    return Draft(clock, move.kind, move.from_us, move.to_us, move.hours, by)
+    known = ahead.known if ahead is not None else None
+    return Draft(clock, move.kind, move.from_us, move.to_us, move.hours, by, known=known)
 
 
-def _look_again(
-    clock: Clock, pacing: Pacing, timers: Mapping[int, WorldTime], late: Late, turn: Turn, at_us: int
-) -> None:
+def _look_again(clock: Clock, pacing: Pacing, aheads: Mapping[int, Ahead], late: Late, turn: Turn, at_us: int) -> None:
     """When a ticker has to look at it next: those with more to do go behind all that have waited longer."""
-    course = course_of(clock)
+    course, ahead = course_of(clock), aheads.get(clock.world_key)
     turn.lag_us_max = max(turn.lag_us_max, lag_us(course))
-    if _move(clock, pacing, timers) is None:
-        held = limit_us(course) > course.now_us  # by --until
-        clock.due_us = at_us + ASTRAY_US if held or course.driver == "event" else next_due_us(course, at_us)
-    elif in_flight_room(clock, late.get(clock.world_key, {})):
-        clock.due_us = at_us + 1
-    else:
+    move, room = _move(clock, pacing, ahead), _room(clock, ahead, late.get(clock.world_key, {}))
+    if not room and (move is not None or (ahead is not None and course.driver == "event")):
         clock.due_us = at_us + AGAIN_US
         turn.waiting.add(clock.world_key)
+    elif move is not None:
+        clock.due_us = at_us + 1
+    elif _reach(clock, ahead) > course.now_us:  # held by --until
+        clock.due_us = at_us + ASTRAY_US
+    else:
+        clock.due_us = next_due_us(course, at_us)

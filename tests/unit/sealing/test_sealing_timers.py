@@ -85,7 +85,8 @@ def test_within_one_turn_a_tick_that_fires_or_brings_directives_is_the_last() ->
     ahead = plan(_clock(), _row(us=HOUR_US), [], touched=False)
     assert ahead.after(_tick(HOUR_US - 1, "economy")).settled
     assert not ahead.after(_tick(HOUR_US)).settled
-    assert not ahead.after(_tick(HOUR_US - 1, "agenda")).settled
+    brings = plan(_clock(), _row(us=HOUR_US), [_waiting(7, "timer_cancel", id="a")], touched=False)
+    assert not brings.after(_tick(HOUR_US - 1, "agenda")).settled
     assert not ahead.after(_tick(HOUR_US)).after(_tick(HOUR_US - 1)).settled
 
 

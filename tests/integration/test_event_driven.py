@@ -1,0 +1,122 @@
+"""Worlds that go by their timers, on real parts: from one timer's exact time to the next, until nothing is left.
+Lives here: the event driver with the agenda's own worker. Not here: timers themselves (tests/unit/agenda)."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import RunWorker
+from tests.small_worlds import COUNT, MARKET, Section, history, read_topic
+from tests.waiting import running, until
+from worldtick.agenda.asked import AgendaScenario
+from worldtick.agenda.service import SERVICE
+from worldtick.clock.worldtime import HOUR_US, MINUTE_US, SECOND_US, WallTime
+from worldtick.contracts.errors import Faulty, Refused
+from worldtick.control.asking import ask
+from worldtick.control.clocks import command_clock
+from worldtick.control.creation import Pace, Plan, create_world
+from worldtick.runtime.service import Service
+from worldtick.store.db import Pool, transaction
+from worldtick.store.worlds import keys_of
+from worldtick.ticker.pacer import Pacer
+from worldtick.ticker.publishing import Publisher
+from worldtick.ticker.turns import Pacing
+
+pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
+
+CATALOGUE: Mapping[str, Service[Any]] = {SERVICE.name: SERVICE, COUNT.name: COUNT, MARKET.name: MARKET}
+TIMERS: list[dict[str, Any]] = [
+    {"id": "night", "at_us": 2 * HOUR_US + 10 * MINUTE_US, "priority": 1},
+    {"id": "first", "at_us": 2 * HOUR_US + 10 * MINUTE_US},
+    {"id": "hair", "at_us": 2 * HOUR_US + 10 * MINUTE_US + 1},
+    {"id": "morning", "at_us": 9 * HOUR_US + 45 * MINUTE_US},
+]
+
+
+def _make(pool: Pool, world: str, timers: list[dict[str, Any]], facts: str, **pace: Any) -> int:
+    agenda = AgendaScenario.model_validate({"timers": timers})
+    sections = {"agenda": agenda, "count": Section(), "market": Section()}
+    text = json.dumps({"services": {"agenda": agenda.model_dump(exclude_none=True)}})
+    plan = Plan(world, text, sections, WallTime(time.time_ns() // 1_000), facts=facts, pace=Pace(**pace))
+    create_world(pool, plan, CATALOGUE)
+    with transaction(pool) as conn:
+        return keys_of(conn, [world])[world][0]
+
+
+def _said(kafka: str, prefix: str, *types: str) -> list[tuple[str, str, str | None]]:
+    """(world, type, timer) of events of these types, in the order in which each world said them."""
+    records = [json.loads(record.value()) for record in read_topic(kafka, prefix + "simulation.event")]
+    assert len({record["event_id"] for record in records}) == len(records)
+    return [
+        (record["data"]["world"], name, record["data"].get("timer"))
+        for record in records
+        if (name := record["event_type"].rpartition(".")[2]) in types
+    ]
+
+
+def _at_rest(pool: Pool) -> bool:
+    with transaction(pool) as conn:
+        rows = conn.execute("select count(*) from clock where driver = 'event' and due_us is not null").fetchone()
+        return rows == (0,)
+
+
+@pytest.mark.parametrize("facts", ["lag", "latest"])
+def test_from_timer_to_timer_until_nothing_is_left(
+    pool: Pool, publisher: Publisher, run_worker: RunWorker, kafka: str, topic_prefix: str, facts: str
+) -> None:
+    key = _make(pool, "w", TIMERS, facts, driver="event")
+    pacer = Pacer(pool, publisher, Pacing(CATALOGUE))
+    with run_worker(SERVICE), run_worker(COUNT), run_worker(MARKET), running(pacer.run_until):
+        until(lambda: _at_rest(pool))
+        assert ("w", "simulation_complete", None) in _said(kafka, topic_prefix, "simulation_complete")
+        ask(pool, CATALOGUE, "w", "agenda", "timer_add", {"id": "late", "after": "3h"})
+        until(lambda: not _at_rest(pool) or history(pool, key)[-1].to_us > 12 * HOUR_US)
+        until(lambda: _at_rest(pool))
+    said = _said(kafka, topic_prefix, "timer_fired", "simulation_complete")
+    fired = [timer for _, name, timer in said if name == "timer_fired"]
+    assert fired == ["first", "night", "hair", "morning", "late"]
+    assert [name for _, name, _ in said].count("simulation_complete") == 2  # once for each time that nothing was left
+    ticks = history(pool, key)
+    slots = [tick.to_us for tick in ticks]
+    assert {timer["at_us"] for timer in TIMERS} <= set(slots)
+    assert [tick.seq for tick in ticks] == list(range(1, len(ticks) + 1))
+    assert len([tick for tick in ticks if tick.kind == "hourly"]) == ticks[-1].to_us // HOUR_US
+    assert [tick.kind for tick in ticks if tick.to_us % HOUR_US] == ["step"] * 3 + ["step"] * (
+        len([slot for slot in slots if slot % HOUR_US]) - 3
+    )
+
+
+def test_a_timer_cuts_the_tick_of_an_automatic_world(
+    pool: Pool, publisher: Publisher, run_worker: RunWorker, kafka: str, topic_prefix: str
+) -> None:
+    pace = {"driver": "auto", "scale_ppb": 3_600 * 10**9, "interval_us": SECOND_US}
+    key = _make(pool, "w", TIMERS, "latest", **pace)
+    pacer = Pacer(pool, publisher, Pacing(CATALOGUE))
+    with run_worker(SERVICE), run_worker(COUNT), run_worker(MARKET), running(pacer.run_until):
+        until(lambda: any(tick.to_us >= 3 * HOUR_US for tick in history(pool, key)))
+    slots = [tick.to_us for tick in history(pool, key)]
+    moments = [2 * HOUR_US + 10 * MINUTE_US, 2 * HOUR_US + 10 * MINUTE_US + 1, 3 * HOUR_US]
+    assert [slot for slot in slots if 2 * HOUR_US < slot <= 3 * HOUR_US] == moments
+
+
+def test_a_world_without_an_agenda_does_not_go_by_timers(pool: Pool) -> None:
+    plan = Plan("w", "{}", {"count": Section()}, WallTime(0), pace=Pace("event"))
+    with pytest.raises(Faulty, match="'agenda'"):
+        create_world(pool, plan, CATALOGUE)
+    create_world(pool, Plan("w", "{}", {"count": Section()}, WallTime(0)), CATALOGUE)
+    with pytest.raises(Refused, match="'agenda'"):
+        command_clock(pool, "w", "clock.set_mode", {"driver": "event"})
+
+
+def test_one_at_rest_costs_nothing(pool: Pool, publisher: Publisher, run_worker: RunWorker) -> None:
+    _make(pool, "w", [], "latest", driver="event")
+    turns: list[object] = []
+    pacer = Pacer(pool, publisher, Pacing(CATALOGUE), on_turn=turns.append)
+    with run_worker(SERVICE), run_worker(COUNT), run_worker(MARKET), running(pacer.run_until):
+        until(lambda: _at_rest(pool))
+    seen = len(turns)
+    assert [pacer.look() for _ in range(5)] == [None] * 5
+    assert len(turns) == seen
