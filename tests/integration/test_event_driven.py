@@ -16,9 +16,10 @@ from worldtick.agenda.service import SERVICE
 from worldtick.clock.worldtime import HOUR_US, MINUTE_US, SECOND_US, WallTime
 from worldtick.contracts.errors import Faulty, Refused
 from worldtick.control.asking import ask
-from worldtick.control.clocks import command_clock
+from worldtick.control.clocks import SKIP_TO_NEXT, command_clock
 from worldtick.control.creation import Pace, Plan, create_world
 from worldtick.runtime.service import Service
+from worldtick.store.clocks import lock_clocks, unfinished
 from worldtick.store.db import Pool, transaction
 from worldtick.store.worlds import keys_of
 from worldtick.ticker.pacer import Pacer
@@ -100,6 +101,29 @@ def test_a_timer_cuts_the_tick_of_an_automatic_world(
     slots = [tick.to_us for tick in history(pool, key)]
     moments = [2 * HOUR_US + 10 * MINUTE_US, 2 * HOUR_US + 10 * MINUTE_US + 1, 3 * HOUR_US]
     assert [slot for slot in slots if 2 * HOUR_US < slot <= 3 * HOUR_US] == moments
+
+
+def test_skipping_to_the_next_timer_by_hand(pool: Pool, publisher: Publisher, run_worker: RunWorker) -> None:
+    key = _make(pool, "w", TIMERS, "latest", driver="manual")
+    pacer = Pacer(pool, publisher, Pacing(CATALOGUE))
+    with run_worker(SERVICE), run_worker(COUNT), run_worker(MARKET), running(pacer.run_until):
+        for at_us in sorted({timer["at_us"] for timer in TIMERS}):
+            assert command_clock(pool, "w", SKIP_TO_NEXT, {}).target_us == at_us
+            until(lambda at_us=at_us: _settled(pool, key, at_us))  # type: ignore[misc]
+        over = command_clock(pool, "w", SKIP_TO_NEXT, {})
+    assert (over.now_us, over.target_us) == (9 * HOUR_US + 45 * MINUTE_US, None)
+    assert [timer for timer, _ in _fates(pool)] == ["first", "night", "hair", "morning"]
+
+
+def _settled(pool: Pool, key: int, at_us: int) -> bool:
+    """Whether the world is there and all services have finished."""
+    with transaction(pool) as conn:
+        return lock_clocks(conn, [key])[0].now_us == at_us and not unfinished(conn, [key])
+
+
+def _fates(pool: Pool) -> list[tuple[str, int]]:
+    with transaction(pool) as conn:
+        return conn.execute("select timer, at_us from timer_fate order by seq, ordinal").fetchall()
 
 
 def test_a_world_without_an_agenda_does_not_go_by_timers(pool: Pool) -> None:

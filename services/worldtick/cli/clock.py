@@ -13,7 +13,7 @@ from worldtick.cli.settings import Settings
 from worldtick.clock.course import Course, lag_us, simulator
 from worldtick.clock.worldtime import SECOND_US, WorldTime, format_world_time
 from worldtick.contracts.errors import Refused
-from worldtick.control.clocks import as_it_is, command_clock
+from worldtick.control.clocks import SKIP_TO_NEXT, as_it_is, command_clock
 from worldtick.control.naming import named_world
 from worldtick.sealing.steering import course_of
 from worldtick.store.clocks import find_view
@@ -103,6 +103,24 @@ def mode(ctx: click.Context, driver: str, as_json: bool) -> None:
 def advance(ctx: click.Context, duration: str, as_json: bool) -> None:
     """So much further than it is, or is told to go already, such as 1h30m or 30d."""
     _command(ctx, "clock.advance", {"duration": duration}, as_json)
+
+
+@clock.command("next")
+@as_json_option
+@click.pass_context
+def next_command(ctx: click.Context, as_json: bool) -> None:
+    """To the next timer's exact time; where none is left, says so."""
+    settings: Settings = ctx.obj
+    with database(settings, "clock") as pool:
+        course = command_clock(pool, ctx.meta["world"], SKIP_TO_NEXT, {})
+    over = course.target_us is None
+    row = {**_row(ctx.meta["world"], course), "simulation_complete": over}
+    if as_json:
+        click.echo(json.dumps(row))
+    elif over:
+        click.echo(f"{row['world']}: no more events")
+    else:
+        _print(row)
 
 
 @clock.command("set")

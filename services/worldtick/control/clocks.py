@@ -22,7 +22,7 @@ from worldtick.control.naming import named_world
 from worldtick.control.scenario import Duration, ScaleText
 from worldtick.sealing.draft import AGENDA
 from worldtick.sealing.steering import course_of, steer
-from worldtick.sealing.timers import queue_skip
+from worldtick.sealing.timers import ahead_of, queue_skip
 from worldtick.store.clocks import Clock, lock_clocks, save_course
 from worldtick.store.db import Connection, Pool, transaction
 
@@ -74,6 +74,9 @@ class ClockCommand:
     change: Callable[[Course, Any, int], Course]
 
 
+SKIP_TO_NEXT: Final = "clock.skip_to_next"
+
+
 def _set_time(course: Course, args: SetTime, wall_us: int) -> Course:
     return transitions.set_time(course, world_time_of(args.time, course.epoch_s), wall_us)
 
@@ -95,6 +98,7 @@ COMMANDS: Final[Mapping[str, ClockCommand]] = {
         Advance, lambda course, args, wall_us: transitions.advance(course, parse_duration_us(args.duration), wall_us)
     ),
     "clock.set": ClockCommand(SetTime, _set_time),
+    SKIP_TO_NEXT: ClockCommand(Nothing, lambda course, _, wall_us: course),  # where to, only the agenda's facts say
 }
 
 
@@ -122,12 +126,18 @@ def read_args(name: str, args: Mapping[str, Any]) -> BaseModel:
 
 
 def apply(conn: Connection, clock: Clock, name: str, args: BaseModel, wall_us: int) -> bool:
-    """Do a command to a locked clock and save it; False where nothing changed. Raises Refused; then nothing is done."""
+    """Do a command to a locked clock and save it; False where nothing changed, as where there is no timer to skip to.
+
+    Raises Refused; then nothing is done.
+    """
     if clock.status != "active":
         raise Refused(f"world {clock.world!r} is {clock.status}: nothing moves it any more")
     before = course_of(clock)
     try:
-        after = COMMANDS[name].change(before, args, wall_us)
+        if name == SKIP_TO_NEXT:
+            after = _skipped(conn, clock, before, wall_us)
+        else:
+            after = COMMANDS[name].change(before, args, wall_us)
     except (Backwards, NotAMoment, NotAScale, NotATurn, Stopped) as refused:
         raise Refused(f"{name} for world {clock.world!r}: {refused}") from refused
     if after.driver == "event" and AGENDA not in clock.services:
@@ -138,6 +148,18 @@ def apply(conn: Connection, clock: Clock, name: str, args: BaseModel, wall_us: i
     if isinstance(args, SetTime) and not args.execute_skipped and AGENDA in clock.services and after.target_us:
         queue_skip(conn, clock, after.target_us)
     return True
+
+
+def _skipped(conn: Connection, clock: Clock, before: Course, wall_us: int) -> Course:
+    """On the way to the next timer's exact time; unchanged where there is none."""
+    ahead = ahead_of(conn, [clock]).get(clock.world_key)
+    if ahead is None:
+        raise Refused(f"world {clock.world!r} has no service {AGENDA!r}, so no timers to skip to")
+    if not ahead.settled:
+        raise Refused(f"the agenda of world {clock.world!r} has not finished what may change its next timer; try again")
+    if ahead.timer_us is None:
+        return before
+    return transitions.set_time(before, max(ahead.timer_us, before.now_us + 1), wall_us)
 
 
 def as_it_is(clock: Course, wall_us: int) -> Course:

@@ -101,5 +101,7 @@ def test_timers_that_a_jump_passes_are_executed_or_skipped_as_was_said(
     assert worldtick("directive", "list", "w", "--json").rows == []
     assert worldtick("clock", "w", "set", "2020-01-03T00:00:00Z", "--no-execute-skipped").code == 0
     (row,) = worldtick("directive", "list", "w", "--json").rows
+    ended = worldtick("clock", "w", "next", "--json")
+    assert (ended.code, ended.row["simulation_complete"]) == (0, False)  # it is on its way already
     assert worldtick("clock", "w", "mode", "event", "--json").row["mode"] == "event_driven"
     assert (row["service"], row["name"], row["args"]) == ("agenda", "timer_skip", {"before_us": 2 * DAY_US})
