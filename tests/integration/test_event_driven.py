@@ -13,7 +13,7 @@ from tests.small_worlds import COUNT, MARKET, Section, history, read_topic
 from tests.waiting import running, until
 from worldtick.agenda.asked import AgendaScenario
 from worldtick.agenda.service import SERVICE
-from worldtick.clock.worldtime import HOUR_US, MINUTE_US, SECOND_US, WallTime
+from worldtick.clock.worldtime import EPOCH_S, HOUR_US, MINUTE_US, SECOND_US, WallTime, format_world_time
 from worldtick.contracts.errors import Faulty, Refused
 from worldtick.control.asking import ask
 from worldtick.control.clocks import SKIP_TO_NEXT, command_clock
@@ -115,15 +115,35 @@ def test_skipping_to_the_next_timer_by_hand(pool: Pool, publisher: Publisher, ru
     assert [timer for timer, _ in _fates(pool)] == ["first", "night", "hair", "morning"]
 
 
+@pytest.mark.parametrize("execute", [True, False])
+def test_a_jump_over_timers_executes_or_skips_them(
+    pool: Pool, publisher: Publisher, run_worker: RunWorker, execute: bool
+) -> None:
+    key = _make(pool, "w", TIMERS, "lag", driver="manual")
+    pacer = Pacer(pool, publisher, Pacing(CATALOGUE))
+    to_us = 9 * HOUR_US + 45 * MINUTE_US  # where the last one is due: that one runs
+    with run_worker(SERVICE), run_worker(COUNT), run_worker(MARKET), running(pacer.run_until):
+        args = {"time": format_world_time(to_us, EPOCH_S), "execute_skipped": execute}
+        assert command_clock(pool, "w", "clock.set", args).target_us == to_us
+        until(lambda: _settled(pool, key, to_us))
+    fate = "fired" if execute else "skipped"
+    assert _fates(pool) == [
+        ("first", fate), ("night", fate), ("hair", fate), ("morning", "fired")
+    ]  # fmt: skip
+    cuts = [tick.to_us for tick in history(pool, key) if tick.kind == "step"]
+    moments = sorted({timer["at_us"] for timer in TIMERS})
+    assert cuts == (moments if execute else moments[-1:])
+
+
 def _settled(pool: Pool, key: int, at_us: int) -> bool:
     """Whether the world is there and all services have finished."""
     with transaction(pool) as conn:
         return lock_clocks(conn, [key])[0].now_us == at_us and not unfinished(conn, [key])
 
 
-def _fates(pool: Pool) -> list[tuple[str, int]]:
+def _fates(pool: Pool) -> list[tuple[str, str]]:
     with transaction(pool) as conn:
-        return conn.execute("select timer, at_us from timer_fate order by seq, ordinal").fetchall()
+        return conn.execute("select timer, fate from timer_fate order by seq, ordinal").fetchall()
 
 
 def test_a_world_without_an_agenda_does_not_go_by_timers(pool: Pool) -> None:
