@@ -147,7 +147,7 @@ def test_of_a_dead_step_only_the_directives_come_again(
         (["list", "world.tik"], 2, "did you mean world.tick?"),
         (["show", HOURLY, "0", "5"], 1, "is none of them"),
         (["show", HOURLY, "9", "0"], 2, "no such topic or partition"),
-        (["show", "npc.slice", "0", "0"], 2, "no such topic or partition"),
+        (["show", "generation.request", "0", "0"], 2, "no such topic or partition"),
         (["replay", HOURLY], 2, "or --all"),
         (["replay", HOURLY, "0"], 2, "or --all"),
         (["replay", HOURLY, "0", "0", "--all"], 2, "or --all"),
