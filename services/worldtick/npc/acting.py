@@ -40,12 +40,11 @@ class Log(NamedTuple):
     dones: Any  # (1,) int64
 
 
-@compiled
+@spliced
 def act(plan: Any, people: Any, i: Any, lane: Any, hand: Any, log: Any, scratch: Any) -> None:
     """One inhabitant goes on, or ends what it did and begins what is next."""
     at, duty, until = scratch.at[lane], scratch.duty[lane], scratch.until[lane]
     now = people.activity[i]
-    _store(people, i, lane, scratch)
     chosen = now
     on_duty = duty != NO_ACTIVITY
     if on_duty and now == duty and people.ends_s[i] == until:
@@ -56,12 +55,6 @@ def act(plan: Any, people: Any, i: Any, lane: Any, hand: Any, log: Any, scratch:
         _begin(plan, people, i, now, chosen, at, lane, hand, log, scratch)
         people.ends_s[i] = until if on_duty else at + plan.least_s[chosen]
     people.due_s[i] = min(at + hand.interval_s[people.tier[i]], until)
-
-
-@spliced
-def _store(people: Any, i: Any, lane: Any, scratch: Any) -> None:
-    for k in range(8):
-        people.level[k, i] = np.uint16(scratch.level[k, lane])
 
 
 @spliced
@@ -122,7 +115,7 @@ def _open(plan: Any, edge: Any, truth: Any) -> bool:
 @spliced
 def _complete(plan: Any, people: Any, i: Any, now: Any, at: Any, log: Any) -> None:
     """What an activity brings when it is over. One cut short by a duty brings nothing."""
-    if at >= people.ends_s[i]:
+    if plan.brings[now] and at >= people.ends_s[i]:
         for k in range(8):
             level = np.int64(people.level[k, i]) + plan.gain[now, k]
             people.level[k, i] = np.uint16(max(np.int64(0), min(np.int64(FULL), level)))
@@ -173,7 +166,8 @@ def _begin(
     told = people.tier[i] <= SEEN_TIER
     if told and chosen != now:
         _say(people, i, now, FINISHED, at, log)
-    _go(plan, people, i, plan.spot[chosen], hand, log)
+    if plan.spot[chosen] != STAY:
+        _go(plan, people, i, plan.spot[chosen], hand, log)
     people.activity[i] = np.int16(chosen)
     people.started_s[i] = at
     people.partner[i] = np.int8(NO_ACTIVITY)
@@ -183,10 +177,8 @@ def _begin(
         _say(people, i, chosen, STARTED, at, log)
 
 
-@compiled
+@spliced
 def _go(plan: Any, people: Any, i: Any, spot: Any, hand: Any, log: Any) -> None:
-    if spot == STAY:
-        return
     place = np.int64(people.home[i] if spot == AT_HOME else people.work[i])
     here = plan.place_district[people.place[i]]
     if spot >= 0:

@@ -151,6 +151,7 @@ def _activity_tables(
     return {
         "rate": rate.astype(np.int32),
         "gain": (np.array([mapping_of(a.on_completion.levels) for _, a in each]) * scale).astype(np.int32),
+        "brings": _row((a.on_completion != type(a.on_completion)() for _, a in each), np.uint8),
         "bond": np.array([[a.on_completion.relationship.get(x, 0) for x in AXES] for _, a in each], np.int16),  # type: ignore[call-overload]
         "set_flags": _flags(each, names, faults, "set_flags"),
         "keep_flags": ~_flags(each, names, faults, "clear_flags"),

@@ -60,13 +60,20 @@ class Scratch(NamedTuple):
     at: Any  # int64: second of the decision
     until: Any  # int64: when the next duty begins or ends
     duty: Any  # int16: what is on duty, -1: nothing
+    hours: Any  # uint32: whole hours passed, as clocks count them
+    late: Any  # uint32: seconds of the hour of the decision
+    early: Any  # uint32: seconds of the hour of the last one
+    now: Any  # int32: activity
+    close: Any  # int32: of the best tie
+    rate: Any  # int32
+    weight: Any  # uint32
     level: Any  # (8, LANES) int32
     dull: Any  # (6, LANES) int32: squared lack of each need
     truth: Any  # uint64
     able: Any  # (A, LANES) bool
     score: Any  # (A, LANES) uint32
     total: Any  # uint32
-    pick: Any  # int16
+    pick: Any  # int32
     draw: Any  # (2, LANES) uint64: second and fourth word
 
 
@@ -79,7 +86,8 @@ def decide(plan: Any, people: Any, standing: Any, index: Any, brought: Any, hand
     for base in range(0, index.shape[0], LANES):
         lanes = min(LANES, index.shape[0] - base)
         who = index[base : base + lanes]
-        _update(plan, people, who, hand, scratch, lanes)
+        _gather(plan, people, who, hand, scratch, lanes)
+        _update(plan, people, who, scratch, lanes)
         _truth(plan, people, who, brought[base : base + lanes], hand, scratch, lanes)
         _score(plan, people, standing, who, scratch, lanes)
         _choose(plan, who, hand, scratch, lanes)
@@ -88,32 +96,63 @@ def decide(plan: Any, people: Any, standing: Any, index: Any, brought: Any, hand
 
 
 @spliced
-def _update(plan: Any, people: Any, who: Any, hand: Any, scratch: Any, lanes: Any) -> None:
-    """Levels and cooldowns at the second of the decision, for the world time that has passed since the last one."""
+def _gather(plan: Any, people: Any, who: Any, hand: Any, scratch: Any, lanes: Any) -> None:
+    """A tile's numbers into lines: the second of the decision, the hours and rests of hours since the last one."""
     for lane in range(lanes):
         i = who[lane]
         seen = people.seen_s[i]
         at = max(people.due_s[i], hand.from_s, seen)
+        late, early = at // HOUR_S, seen // HOUR_S
         scratch.at[lane] = at
-        row = plan.rate[people.activity[i]]
-        hours = np.uint32(min(np.int64(HOURS_MAX), at // HOUR_S - seen // HOUR_S))
-        late = np.uint32(at % HOUR_S)
-        early = np.uint32(seen % HOUR_S)
-        for k in range(LEVELS):
-            rate = np.uint32(row[k] + BIAS)
-            whole = np.int64(rate * late // np.uint32(HOUR_S)) - np.int64(rate * early // np.uint32(HOUR_S))
-            passed = np.int64(hours) * HOUR_S + np.int64(late) - np.int64(early)
-            gained = np.int64(rate) * np.int64(hours) + whole - passed * (BIAS // HOUR_S)
-            scratch.level[k, lane] = max(np.int64(0), min(np.int64(FULL), people.level[k, i] + gained))
-        for k in range(2):
-            calm = np.int64(plan.calm[k])
-            back = calm * np.int64(hours) + calm * np.int64(late) // HOUR_S - calm * np.int64(early) // HOUR_S
-            off = scratch.level[NEEDS + k, lane] - EVEN
-            scratch.level[NEEDS + k, lane] = EVEN + (max(0, off - back) if off > 0 else min(0, off + back))
+        scratch.hours[lane] = np.uint32(min(np.int64(HOURS_MAX), late - early))
+        scratch.late[lane] = np.uint32(at - late * HOUR_S)
+        scratch.early[lane] = np.uint32(seen - early * HOUR_S)
+        scratch.now[lane] = people.activity[i]
+        scratch.close[lane] = people.close[i]
+        _duty(plan, people.group[i], at, lane, hand, scratch)
         for k in range(people.cool_s.shape[0]):
             people.cool_s[k, i] = max(np.int64(0), np.int64(people.cool_s[k, i]) - (at - seen))
         people.seen_s[i] = at
-        _duty(plan, people.group[i], at, lane, hand, scratch)
+
+
+@spliced
+def _update(plan: Any, people: Any, who: Any, scratch: Any, lanes: Any) -> None:
+    """Levels at the second of the decision, for the world time that has passed since the last one."""
+    hour = np.uint32(HOUR_S)
+    close_by = who[lanes - 1] - who[0] == lanes - 1  # neighbours in memory
+    for k in range(LEVELS):
+        for lane in range(lanes):
+            scratch.rate[lane] = plan.rate[scratch.now[lane], k]
+        if close_by:
+            for lane in range(lanes):
+                scratch.level[k, lane] = people.level[k, who[0] + lane]
+        else:
+            for lane in range(lanes):
+                scratch.level[k, lane] = people.level[k, who[lane]]
+        for lane in range(lanes):
+            rate = np.uint32(scratch.rate[lane] + BIAS)
+            late, early = scratch.late[lane], scratch.early[lane]
+            part = np.int32(np.uint32(rate * late) // hour) - np.int32(np.uint32(rate * early) // hour)
+            part -= (BIAS // HOUR_S) * (np.int32(late) - np.int32(early))
+            gained = np.int32(scratch.rate[lane] * np.int32(scratch.hours[lane]) + part)
+            level = np.int32(scratch.level[k, lane] + gained)
+            scratch.level[k, lane] = max(np.int32(0), min(np.int32(FULL), level))
+    for k in range(NEEDS, LEVELS):
+        calm = np.uint32(plan.calm[k - NEEDS])
+        for lane in range(lanes):
+            part = np.int32(np.uint32(calm * scratch.late[lane]) // hour)
+            part -= np.int32(np.uint32(calm * scratch.early[lane]) // hour)
+            back = np.int32(np.int32(calm) * np.int32(scratch.hours[lane]) + part)
+            off = np.int32(scratch.level[k, lane] - EVEN)
+            rest = max(np.int32(0), np.int32(off - back)) if off > 0 else min(np.int32(0), np.int32(off + back))
+            scratch.level[k, lane] = EVEN + rest
+    for k in range(LEVELS):
+        if close_by:
+            for lane in range(lanes):
+                people.level[k, who[0] + lane] = np.uint16(scratch.level[k, lane])
+        else:
+            for lane in range(lanes):
+                people.level[k, who[lane]] = np.uint16(scratch.level[k, lane])
 
 
 @spliced
@@ -197,47 +236,86 @@ def _score(plan: Any, people: Any, standing: Any, who: Any, scratch: Any, lanes:
     """What each activity weighs with each of a tile: 0 where it is not possible, else at least 1."""
     for k in range(NEEDS):
         for lane in range(lanes):
-            lack = (FULL - scratch.level[k, lane]) >> 6
-            scratch.dull[k, lane] = lack * lack >> 10
+            lack = np.int32(np.int32(FULL - scratch.level[k, lane]) >> np.int32(6))
+            scratch.dull[k, lane] = np.int32(lack * lack) >> np.int32(10)
     for lane in range(lanes):
         scratch.total[lane] = 0
+    close_by = who[lanes - 1] - who[0] == lanes - 1
     for a in range(plan.weight_q8.shape[0]):
         _able(plan, people, who, scratch, lanes, a)
-        u0, u1, u2 = plan.urgency[a, 0], plan.urgency[a, 1], plan.urgency[a, 2]
-        u3, u4, u5 = plan.urgency[a, 3], plan.urgency[a, 4], plan.urgency[a, 5]
-        good, lively, social = plan.mood[a, 0], plan.mood[a, 1], plan.company[a]
-        dull, level = scratch.dull, scratch.level
+        if close_by:
+            for lane in range(lanes):
+                scratch.weight[lane] = standing[a, who[0] + lane]
+        else:
+            for lane in range(lanes):
+                scratch.weight[lane] = standing[a, who[lane]]
+        _urge(plan, scratch, lanes, a)
+        if plan.mood[a, 0] != 0 or plan.mood[a, 1] != 0:
+            _feel(plan, scratch, lanes, a)
+        if plan.company[a] != 0:
+            _near(plan, scratch, lanes, a)
+        same = np.uint32(plan.inertia_q8)
         for lane in range(lanes):
-            i = who[lane]
-            lack = dull[0, lane] * u0 + dull[1, lane] * u1 + dull[2, lane] * u2
-            lack += dull[3, lane] * u3 + dull[4, lane] * u4 + dull[5, lane] * u5
-            urgency = min(np.int32(URGENCY_HIGH), np.int32(URGENCY_LOW + (lack >> 6)))
-            feel = KEEP_Q8 + ((good * (level[6, lane] - EVEN) + lively * (level[7, lane] - EVEN)) >> 13)
-            feel = max(np.int32(SOFT_LOW), min(np.int32(SOFT_HIGH), np.int32(feel)))
-            near = KEEP_Q8 + ((social * (np.int32(people.close[i]) - 100)) >> 5)
-            near = max(np.int32(SOFT_LOW), min(np.int32(SOFT_HIGH), np.int32(near)))
-            weight = np.uint32(standing[a, i]) * np.uint32(urgency) >> np.uint32(8)
-            weight = weight * np.uint32(feel) >> np.uint32(8)
-            weight = weight * np.uint32(near) >> np.uint32(8)
-            same = np.uint32(plan.inertia_q8 if people.activity[i] == a else KEEP_Q8)
-            weight = max(np.uint32(1), np.uint32(weight * same >> np.uint32(8)))
-            scratch.score[a, lane] = weight if scratch.able[a, lane] else np.uint32(0)
-            scratch.total[lane] += scratch.score[a, lane]
+            factor = same if scratch.now[lane] == a else np.uint32(KEEP_Q8)
+            weight = np.uint32(np.uint32(scratch.weight[lane] * factor) >> np.uint32(8))
+            weight = max(np.uint32(1), weight) if scratch.able[a, lane] else np.uint32(0)
+            scratch.score[a, lane] = weight
+            scratch.total[lane] = np.uint32(scratch.total[lane] + weight)
+
+
+@spliced
+def _urge(plan: Any, scratch: Any, lanes: Any, a: Any) -> None:
+    """Times the urgency that needs give an activity."""
+    u0, u1, u2 = plan.urgency[a, 0], plan.urgency[a, 1], plan.urgency[a, 2]
+    u3, u4, u5 = plan.urgency[a, 3], plan.urgency[a, 4], plan.urgency[a, 5]
+    dull = scratch.dull
+    for lane in range(lanes):
+        lack = np.int32(np.int32(dull[0, lane] * u0) + np.int32(dull[1, lane] * u1))
+        lack = np.int32(lack + np.int32(np.int32(dull[2, lane] * u2) + np.int32(dull[3, lane] * u3)))
+        lack = np.int32(lack + np.int32(np.int32(dull[4, lane] * u4) + np.int32(dull[5, lane] * u5)))
+        urgency = min(np.int32(URGENCY_HIGH), np.int32(URGENCY_LOW + np.int32(lack >> np.int32(6))))
+        scratch.weight[lane] = np.uint32(np.uint32(scratch.weight[lane] * np.uint32(urgency)) >> np.uint32(8))
+
+
+@spliced
+def _feel(plan: Any, scratch: Any, lanes: Any, a: Any) -> None:
+    """Times what a mood inclines to."""
+    good, lively = plan.mood[a, 0], plan.mood[a, 1]
+    for lane in range(lanes):
+        valence, arousal = np.int32(scratch.level[6, lane] - EVEN), np.int32(scratch.level[7, lane] - EVEN)
+        mood = np.int32(np.int32(good * valence) + np.int32(lively * arousal))
+        feel = np.int32(KEEP_Q8 + np.int32(mood >> np.int32(13)))
+        feel = max(np.int32(SOFT_LOW), min(np.int32(SOFT_HIGH), feel))
+        scratch.weight[lane] = np.uint32(np.uint32(scratch.weight[lane] * np.uint32(feel)) >> np.uint32(8))
+
+
+@spliced
+def _near(plan: Any, scratch: Any, lanes: Any, a: Any) -> None:
+    """Times what close ties incline to."""
+    social = plan.company[a]
+    for lane in range(lanes):
+        near = np.int32(KEEP_Q8 + np.int32(np.int32(social * np.int32(scratch.close[lane] - 100)) >> np.int32(5)))
+        near = max(np.int32(SOFT_LOW), min(np.int32(SOFT_HIGH), near))
+        scratch.weight[lane] = np.uint32(np.uint32(scratch.weight[lane] * np.uint32(near)) >> np.uint32(8))
 
 
 @spliced
 def _able(plan: Any, people: Any, who: Any, scratch: Any, lanes: Any, a: Any) -> None:
     """Whether requirements hold, its cooldown is over, and its least time is over before the next duty."""
     least, row = plan.least_s[a], plan.cool_row[a]
+    first, last = plan.clause_start[a], plan.clause_start[a + 1]
+    always = last - first == 1 and plan.must[first] == ZERO and plan.never[first] == ZERO
     for lane in range(lanes):
-        scratch.able[a, lane] = False
-    for c in range(plan.clause_start[a], plan.clause_start[a + 1]):
-        must, never = plan.must[c], plan.never[c]
+        scratch.able[a, lane] = always
+    if not always:
+        for c in range(first, last):
+            must, never = plan.must[c], plan.never[c]
+            for lane in range(lanes):
+                truth = scratch.truth[lane]
+                scratch.able[a, lane] |= ((truth & must) == must) & ((truth & never) == ZERO)
+    if plan.week_at.shape[0] > 0:
         for lane in range(lanes):
-            truth = scratch.truth[lane]
-            scratch.able[a, lane] |= ((truth & must) == must) & ((truth & never) == ZERO)
-    for lane in range(lanes):
-        scratch.able[a, lane] &= scratch.at[lane] + least <= scratch.until[lane]
+            scratch.able[a, lane] &= scratch.at[lane] + least <= scratch.until[lane]
     if row >= 0:
         for lane in range(lanes):
             scratch.able[a, lane] &= people.cool_s[row, who[lane]] == 0
@@ -259,6 +337,6 @@ def _choose(plan: Any, who: Any, hand: Any, scratch: Any, lanes: Any) -> None:
         for lane in range(lanes):
             left = scratch.total[lane]
             weight = scratch.score[a, lane]
-            passed = scratch.pick[lane] == a and left >= weight
-            scratch.pick[lane] += np.int16(1) if passed else np.int16(0)
-            scratch.total[lane] = left - weight if passed else left
+            passed = (scratch.pick[lane] == a) & (left >= weight)
+            scratch.pick[lane] = np.int32(a + 1) if passed else scratch.pick[lane]
+            scratch.total[lane] = np.uint32(left - weight) if passed else left

@@ -15,6 +15,7 @@ class PlanTables(NamedTuple):
     rate: Table  # (A, 8) int32: units an hour of each level while it lasts, decay and calm apart
     calm: Table  # (2,) int32: units an hour by which a mood comes back to even
     gain: Table  # (A, 8) int32: units at completion
+    brings: Table  # (A,) uint8: 1 where its end brings anything
     bond: Table  # (A, 4) int16: points at completion, with whom it was done
     set_flags: Table  # (A,) uint32
     keep_flags: Table  # (A,) uint32: and-mask
