@@ -252,9 +252,7 @@ class NothingPassed:
                 if ring.slice not in (None, row.slice_no):
                     continue
                 place = ring.seq if row.stream == "all" else ring.kind_seq
-                parked = (
-                    row.status != WELL or row.resumed_at == row.version
-                )  # passed while parked: a ticker rings again
+                parked = row.status != WELL or row.resumed_at is not None  # passed while parked: a ticker rings again
                 if row.version < place and not parked and not self._rung_later(move, ring):
                     raise Broken(
                         f"NothingPassed: {ring.world} {place} was rung at {record.partition}/{record.offset}; slice"

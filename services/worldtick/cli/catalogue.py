@@ -21,6 +21,7 @@ OURS: Mapping[str, str] = MappingProxyType(
     {
         "agenda": "worldtick.agenda.service:SERVICE",
         "economy": "worldtick.economy.service:SERVICE",
+        "npc": "worldtick.npc.service:SERVICE",
         "society": "worldtick.society.service:SERVICE",
     }
 )

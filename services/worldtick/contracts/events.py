@@ -142,6 +142,10 @@ class AggregatedStatsData(_OfTick):
     unsaid: Count = Field(description="agent_action events that the event budget left unsaid, counted here.")
     activities: dict[str, Count] = Field(description="Activity -> inhabitants in it.")
     tiers: dict[str, Count] = Field(description="Tier -> inhabitants in it.")
+    simulated: dict[str, Count] | None = Field(None, description="Tier -> decisions in this tick.")
+    carried: Count | None = Field(None, description="Decisions that were due and wait for a later tick.")
+    oldest_wait_s: Count | None = Field(None, description="World seconds that the oldest of them waits.")
+    intents_unsaid: Count | None = Field(None, description="Intents that their budget left unsaid, counted here.")
 
 
 class DemandSignalData(_OfTick):
@@ -175,6 +179,18 @@ class TreatyUpdateData(_OfTick):
     game_day: Ordinal
     until: Stamp | None = Field(None, description="World time at which it ends, where it was signed.")
     broken_by: Name | None = None
+
+
+class NpcIntentData(_OfTick):
+    """One inhabitant wants something of another, which hears of it at a later tick."""
+
+    agent_id: Count
+    target_id: Count
+    intent: Literal["talk", "trade", "give"]
+    activity: Name
+    tick_id: UuidText
+    at: Stamp = Field(description="World time of the decision, which may lie within the tick.")
+    item: Name | None = None
 
 
 class MarketCleared(BaseEvent[MarketClearedData]):
@@ -356,3 +372,9 @@ class SimulationComplete(BaseEvent[SimulationCompleteData]):
     """Nothing is left to be done."""
 
     event_type: Literal["simulation.event.simulation_complete"]
+
+
+class NpcIntent(BaseEvent[NpcIntentData]):
+    """An inhabitant wants something of another."""
+
+    event_type: Literal["simulation.event.npc_intent"]

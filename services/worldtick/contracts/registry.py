@@ -34,6 +34,7 @@ _ALL: tuple[type[BaseEvent[Any]], ...] = (
     events.TimerRefused,
     events.SimulationComplete,
     ticks.SliceTick,
+    events.NpcIntent,
 )
 
 

@@ -43,3 +43,29 @@ def granted(budget: int, needs: Sequence[Need]) -> list[int]:
     more = divided(rest, [need.due - got for need, got in zip(needs, first, strict=True)])
     spare, odd = divmod(rest - sum(more), max(1, len(needs)))
     return [got + also + spare + (number < odd) for number, (got, also) in enumerate(zip(first, more, strict=True))]
+
+
+def even(total: int, parts: int, number: int) -> int:
+    """One part of what is given round evenly; the first ones get one more."""
+    spare, odd = divmod(total, parts)
+    return spare + (number < odd)
+
+
+def tier_shares(limits: Sequence[int], claims: Sequence[Sequence[int]]) -> list[list[int]]:
+    """How many of each tier each slice may hold: (slices, tiers), every tier's sum its limit.
+
+    claims: (slices, tiers) inhabitants that claim each tier. What a slice cannot hold claims the next tier. Where
+    claims leave room, the room is given round evenly, for those who come to claim it in this very tick.
+    """
+    wanted = [list(row) for row in claims]
+    shares: list[list[int]] = [[] for _ in claims]
+    for tier, limit in enumerate(limits):
+        column = [row[tier] for row in wanted]
+        held = divided(limit, column)
+        spare = limit - sum(held)
+        for number, row in enumerate(wanted):
+            share = held[number] + even(spare, len(wanted), number)
+            shares[number].append(share)
+            if tier + 1 < len(limits):
+                row[tier + 1] += max(0, row[tier] - share)
+    return shares

@@ -166,6 +166,10 @@ DATA: dict[str, dict[str, Any]] = {
         "unsaid": 12,
         "activities": {"sleep": 9_188, "eat": 812},
         "tiers": {"dormant": 10_000},
+        "simulated": {"dormant": 812},
+        "carried": 3,
+        "oldest_wait_s": 40,
+        "intents_unsaid": 1,
     },
     "simulation.event.demand_signal": {
         **COMMON,
@@ -180,6 +184,15 @@ DATA: dict[str, dict[str, Any]] = {
         "destination": "heywood",
         "agent_count": 30,
         "reason": "unrest",
+    },
+    "simulation.event.npc_intent": {
+        **COMMON,
+        "agent_id": 42,
+        "target_id": 43,
+        "intent": "give",
+        "activity": "share a meal",
+        "at": "2020-01-01T13:31:07.250000Z",
+        "item": "bread",
     },
     "npc.slice": {
         "tick_id": TICK,

@@ -209,14 +209,17 @@ def _write_new_golden(event_type: str) -> None:
     if _golden_file(event_type, VERSION, "json").is_file():
         return
     listed = GOLDEN / "registry.json"
-    numbers = [*json.loads(listed.read_text("utf-8")), [event_type, VERSION]]
+    numbers = json.loads(listed.read_text("utf-8"))
+    if [event_type, VERSION] not in numbers:
+        numbers.append([event_type, VERSION])
     listed.write_text("[\n" + ",\n".join(f"  {json.dumps(each)}" for each in numbers) + "\n]\n", "utf-8")
+    number = numbers.index([event_type, VERSION]) + 1
     said = (samples.TICK, event_type, samples.STAMP, "golden", samples.DATA[event_type])
     avro = EventWriter("avro").event(*said)
     _golden_file(event_type, VERSION, "json").parent.mkdir(parents=True, exist_ok=True)
     _golden_file(event_type, VERSION, "json").write_bytes(EventWriter("json").event(*said))
     _golden_file(event_type, VERSION, "avro").write_bytes(avro)
-    framed = b"\0" + len(numbers).to_bytes(4, "big") + avro[10:]  # its number instead of mark and fingerprint
+    framed = b"\0" + number.to_bytes(4, "big") + avro[10:]  # its number instead of mark and fingerprint
     _golden_file(event_type, VERSION, "avro-confluent").write_bytes(framed)
 
 
