@@ -28,7 +28,18 @@ pytestmark = [pytest.mark.kafka, pytest.mark.postgres]
 
 HOURS = 26  # a midnight lies within
 SEED = 7
-PROMISES = {"ticks", "ledger", "events", "events per tick", "market_state", "metrics", "records", "money", "goods"}
+PROMISES = {
+    "ticks",
+    "ledger",
+    "events",
+    "events per tick",
+    "market_state",
+    "metrics",
+    "records",
+    "money",
+    "goods",
+    "society",
+}
 
 
 def _failing(installation: Installation, killed_pid: int) -> set[str]:

@@ -201,8 +201,10 @@ def gather(
     section, seed, world_key = subject.section, subject.seed, subject.world_key
     with transaction(pool) as conn:
         sealed = [decode_sealed(body) for body in read_bodies(conn, world_key, 1, 2**62)]
-        done = finishes(conn, world_key, 1, 2**62)
+        everybody = finishes(conn, world_key, 1, 2**62)
         rows = {(row.seq, row.market_id): (row.price_ticks, row.volume) for row in all_markets(conn, world_key)}
+    done = [row for row in everybody if row.service == SERVICE]
+    own, others = _parted(read.events)
     hourly = [tick for tick in sealed if tick.kind == "hourly"]
     outcomes = {row.version: row.outcome for row in done}
     begun, ended, digest = _stepped(section, seed, hourly, outcomes)
@@ -214,7 +216,7 @@ def gather(
         markets=section.plan.markets,
         ticks=[_tick(tick) for tick in sealed],
         ledger=[_done(row) for row in done],
-        events=read.events,
+        events=own,
         rows=rows,
         metrics=metrics,
         readings=readings(settings, since, read),
@@ -225,7 +227,16 @@ def gather(
         killed_pid=killed_pid,
         killed_seq=killed_seq,
         pause_s=pause_s,
+        days=[_done(row) for row in everybody if row.service != SERVICE],
+        said=others,
     )
+
+
+def _parted(events: Sequence[Said]) -> tuple[list[Said], list[Said]]:
+    """(what the economy said, what the others said)."""
+    own = [said for said in events if said.type == "market_cleared" or said.data.get("service") == SERVICE]
+    ids = {said.event_id for said in own}
+    return own, [said for said in events if said.event_id not in ids]
 
 
 def undisturbed(subject: Subject, hours: int) -> History:

@@ -85,6 +85,8 @@ class Evidence:
     killed_pid: int | None = None
     killed_seq: int = 0  # the last tick finished before
     pause_s: float = 0.0  # from the kill to the next tick's commit
+    days: Sequence[Done] = ()  # society's steps
+    said: Sequence[Said] = ()  # and what it said
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ def prove(evidence: Evidence) -> list[Line]:
         _money(evidence),
         _goods(evidence),
         _digests(evidence),
+        _days(evidence),
         _takeover(evidence),
     ]
 
@@ -153,20 +156,41 @@ def _steps(e: Evidence) -> Line:
 
 def _delivery(e: Evidence) -> Line:
     """The ledger's stored outputs against what a read_committed reader sees: ids and bytes."""
-    stored = {name: value for row in e.ledger for name, value in row.events}
-    seen = Counter(said.event_id for said in e.events)
-    lost = [name for name in stored if name not in seen]
-    doubled = [name for name, times in seen.items() if times > 1]
-    strange = [said.event_id for said in e.events if stored.get(said.event_id) != said.value]
-    faults = [f"event {name} is lost" for name in lost]
-    faults += [f"event {name} stands {seen[name]} times" for name in doubled]
-    faults += [f"event {name} is none of the ledger's, or has other bytes" for name in strange]
+    faults, text, figures = _delivered(e.ledger, e.events)
     seqs = [said.data["seq"] for said in e.events]
     if seqs != sorted(seqs):
         faults.append("events are not in the order of their ticks")
-    text = f"{len(e.events)} events on the topic, {len(stored)} in the ledger: {len(lost)} lost, {len(doubled)} doubled"
-    figures = {"events": len(e.events), "stored": len(stored), "lost": len(lost), "doubled": len(doubled)}
     return Line("events", text, figures, faults)
+
+
+def _delivered(ledger: Sequence[Done], events: Sequence[Said]) -> tuple[list[str], str, dict[str, int]]:
+    """(faults, what to say, figures) of stored outputs against those on the topic."""
+    stored = {name: value for row in ledger for name, value in row.events}
+    seen = Counter(said.event_id for said in events)
+    lost = [name for name in stored if name not in seen]
+    doubled = [name for name, times in seen.items() if times > 1]
+    strange = [said.event_id for said in events if stored.get(said.event_id) != said.value]
+    faults = [f"event {name} is lost" for name in lost]
+    faults += [f"event {name} stands {seen[name]} times" for name in doubled]
+    faults += [f"event {name} is none of the ledger's, or has other bytes" for name in strange]
+    text = f"{len(events)} events on the topic, {len(stored)} in the ledger: {len(lost)} lost, {len(doubled)} doubled"
+    return faults, text, {"events": len(events), "stored": len(stored), "lost": len(lost), "doubled": len(doubled)}
+
+
+def _days(e: Evidence) -> Line:
+    """Society's days: each part finished each daily tick once, and what it said is there."""
+    faults, text, figures = _delivered(e.days, e.said)
+    midnights = [tick.seq for tick in e.ticks if tick.kind == "daily"]
+    steps = Counter((row.seq, row.slice_no) for row in e.days)
+    faults += [
+        f"slice {part} did not finish tick {seq}" for seq in midnights for part in (0, 1) if not steps[seq, part]
+    ]
+    faults += [f"slice {part} finished tick {seq} {n} times" for (seq, part), n in steps.items() if n > 1]
+    states = [said.data["states"] for said in e.said if said.type == "diplomacy_summary"]
+    last = ", ".join(f"{pairs} {state}" for state, pairs in states[-1].items() if pairs) if states else "none"
+    signals = sum(said.type == "crowd_signal" for said in e.said)
+    told = f"{len(midnights)} days; relations: {last}; {signals} crowd signals; {text}"
+    return Line("society", told, {**figures, "days": len(midnights), "signals": signals}, faults)
 
 
 def _per_tick(e: Evidence) -> Line:

@@ -3,7 +3,7 @@ Lives here: drawing. Not here: what is drawn (demo, demo_proof)."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Protocol
 
@@ -30,6 +30,8 @@ class View:
     sealed: int  # ticks of all kinds
     applied: int
     markets: Sequence[MarketRow]
+    days: int = 0  # daily ticks finished
+    relations: Mapping[str, int] = field(default_factory=dict)  # state -> pairs of factions in it
 
     def means(self) -> Mapping[str, float]:
         """commodity -> mean price over the districts, whole units of money."""
@@ -60,6 +62,7 @@ class Plain:
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._hour = 0
+        self._days = 0
 
     def __enter__(self) -> "Plain":
         return self
@@ -80,6 +83,9 @@ class Plain:
         prices = "  ".join(f"{commodity} {price:.2f}" for commodity, price in view.means().items())
         volume = sum(row.volume for row in view.markets)
         self.say(f"{view.world_time}  hour {view.hour:>3}/{view.hours}  {prices}  {volume} units traded")
+        if view.days > self._days:
+            self._days = view.days
+            self.say(f"{view.world_time}  day {view.days}: {relations_line(view)}")
 
 
 class Drawn:
@@ -128,12 +134,19 @@ class Drawn:
             table.add_column(commodity, justify="right")
         for district in districts:
             table.add_row(district, *(self._cell(at[district, commodity]) for commodity in commodities))
-        return Group(table, notes)
+        return Group(table, Text(f"factions: {relations_line(view)}"), notes)
 
     def _cell(self, row: MarketRow) -> Text:
         old = self._before.get(row.market_id, row.price_ticks)
         style = "green" if row.price_ticks > old else "red" if row.price_ticks < old else ""
         return Text.assemble((f"{row.price_ticks / 100:.2f}", style), (f" ({row.volume})", "dim"))
+
+
+def relations_line(view: View) -> str:
+    """How many pairs of factions are in each state."""
+    order = ("WAR", "COLD_WAR", "PEACE", "ALLIANCE")
+    told = [f"{view.relations[state]} {state.lower().replace('_', ' ')}" for state in order if state in view.relations]
+    return ", ".join(told) or "their first day is not over"
 
 
 def print_proof(lines: Sequence[Line], color: bool) -> None:

@@ -3,6 +3,7 @@ Lives here: what happens when, and when it is stuck. Not here: processes (demo_c
 
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,12 +31,14 @@ from worldtick.store.clocks import ClockView, find_view
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.markets import newest_markets
 from worldtick.store.notices import wait_for_slices
+from worldtick.store.relations import standing_relations
 from worldtick.store.standing import finishes, sealed_totals
 from worldtick.store.ticks import list_ticks
 from worldtick.store.worlds import keys_of, slice_positions
 
 SCENARIO: Final = "night_city"
 SERVICE: Final = demo_evidence.SERVICE
+SOCIETY: Final = "society"
 DEMOS_MAX: Final = 10_000  # worlds demo-1, demo-2, ... of one database
 TOOL_S_MAX: Final = 30.0
 LOOK_S: Final = 0.05
@@ -128,10 +131,11 @@ class Stage:
 
     def _warm_up(self) -> None:
         """Compile in this process, so that the workers find it done, and do not do it all at the same time."""
-        warm_up = catalogue()[SERVICE].warm_up
-        if warm_up is not None:
-            self.screen.say("getting the economy ready; the first time it is compiled, which takes some ten seconds")
-            warm_up()
+        self.screen.say("getting the services ready; the first time they are compiled, which takes some ten seconds")
+        for service in (SERVICE, SOCIETY):
+            warm_up = catalogue()[service].warm_up
+            if warm_up is not None:
+                warm_up()
 
     def _free_name(self) -> str:
         with transaction(self.pool) as conn:
@@ -161,10 +165,11 @@ class Stage:
 
     def _raise_curtain(self, cast: Cast) -> tuple[Member, list[Member], demo_evidence.Before]:
         """Processes up, then the world, then its ticker: (observer, the others, what stood before the world)."""
-        self.screen.say("starting two workers of the economy, control and the observer")
+        self.screen.say("starting two workers of the economy, one of society, control and the observer")
         observer = cast.start("observer", ["run", "observer"])
         others = [cast.start("control", ["run", "control"])]
         others += [cast.start(f"economy-{number}", ["run", SERVICE]) for number in (1, 2)]
+        others.append(cast.start("society-1", ["run", SOCIETY]))
         cast.await_ready([observer, *others])
         since = demo_evidence.before(self.settings, self.pool)
         self._create()
@@ -214,12 +219,17 @@ class Stage:
         with transaction(self.pool) as conn:
             clock = self._clock(conn)
             markets = newest_markets(conn, self.world_key)
-            finished = min((row[4] for row in slice_positions(conn, self.world_key)), default=0)
+            slices = slice_positions(conn, self.world_key)
+            finished = min((row[4] for row in slices if row[0] == SERVICE), default=0)
+            days = min((row[4] for row in slices if row[0] == SOCIETY), default=0)
+            relations = standing_relations(conn, self.world_key)
             reached = clock.now_us >= self.plot.until_us and clock.seq == self._seqs(clock.hourly_seq)
-            complete = reached and finished == clock.hourly_seq and self._is_pasted(conn)
+            done = finished == clock.hourly_seq and days == clock.daily_seq
+            complete = reached and done and self._is_pasted(conn)
         at = format_world_time(WorldTime(markets[0].slot_us if markets else 0), clock.epoch_s)
-        applied = finished + clock.daily_seq  # nobody in this catalogue waits for a daily tick
-        return View(at, finished, self.plot.hours_all, clock.seq, applied, markets), complete
+        states = Counter(row.state for row in relations)
+        view = View(at, finished, self.plot.hours_all, clock.seq, finished + days, markets, days, states)
+        return view, complete
 
     def _clock(self, conn: Connection) -> ClockView:
         clock = find_view(conn, self.world_key)
@@ -295,7 +305,14 @@ class Stage:
 
 
 def lagging_scenario(name: str) -> Scenario:
-    """A scenario that comes with worldtick, its facts at a fixed lag: then history does not depend on any speed."""
+    """A scenario that comes with worldtick, its facts at a fixed lag: then history does not depend on any speed.
+
+    Its economy and society; the proof lives the economy's hours once more in this process.
+    """
     document = yaml.safe_load(find_scenario(name).read_text("utf-8"))
     document.setdefault("world", {})["facts"] = "lag"
+    services = document["services"]
+    document["services"] = {service: services[service] for service in (SERVICE, SOCIETY)}
+    # Other names than the districts': the crowd's hunger acts on no market, so the economy can be lived again alone.
+    services[SOCIETY]["crowd"]["sectors"] = ["Old Town", "New Town"]
     return read_scenario(yaml.safe_dump(document, sort_keys=False).encode(), f"{name}, facts: lag", catalogue())
