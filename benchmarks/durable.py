@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from worldtick.cli.catalogue import catalogue
 from worldtick.contracts.topics import topic_specs
 from worldtick.contracts.wire import EventWriter
 from worldtick.runtime import logs
+from worldtick.runtime.splitting import Splitter
 from worldtick.runtime.topics import apply, for_brokers
 from worldtick.runtime.vitals import Vitals
 from worldtick.runtime.worker import Place as WorkerPlace
@@ -30,6 +32,7 @@ from worldtick.ticker.publishing import BATCH_BYTES
 from worldtick.ticker.seals import Progress, seal_pass
 from worldtick.ticker.serve import until_signal
 
+SESSION_MS = 2_000  # a killed worker is missed after so long
 FINISHED = b'"simulation.event.step_completed"'
 Rung = tuple[str, bytes, bytes, Any]  # topic, key, value, headers
 
@@ -39,7 +42,7 @@ def topics(place: Place, name: str) -> Iterator[str]:
     """Topics under a prefix of their own, which is given; they are deleted at the end."""
     prefix = f"bench{time.time_ns() // 1_000_000}-{name}."
     admin = AdminClient({"bootstrap.servers": place.kafka})
-    names = {"world.tick", "world.tick.hourly", "world.tick.daily", "simulation.event"}
+    names = {"world.tick", "world.tick.hourly", "world.tick.daily", "simulation.event", "npc.slice"}
     wanted = [spec for spec in topic_specs(prefix) if spec.base.removesuffix(".dlq") in names]
     apply(admin, for_brokers(wanted, 1))
     try:
@@ -91,14 +94,18 @@ def working(place: Place, prefix: str, service: str) -> Iterator[None]:
             process.wait(60)
 
 
-def sealed(pool: Pool, order: Order, services: Any) -> list[Rung]:
-    """Seal what an order is worth in all worlds; the rings of each world's newest tick, for the topic of its kind."""
+def sealed(pool: Pool, order: Order, services: Any, topic: str = "") -> list[Rung]:
+    """Seal what an order is worth in all worlds; the rings of each world's newest tick on a topic, or its kind's."""
     progress = Progress()
     for _ in seal_pass(pool, services, order, None, progress):
         pass
     writer = EventWriter()
     rings = (ring for tick in progress.newest.values() for ring in rings_of(tick, writer))
-    return [(ring.topic, ring.key, ring.value, list(ring.headers)) for ring in rings if ring.topic.endswith(order.run)]
+    return [
+        (ring.topic, ring.key, ring.value, list(ring.headers))
+        for ring in rings
+        if ring.topic == (topic or f"world.tick.{order.run}")
+    ]
 
 
 def ring(place: Place, prefix: str, rung: Sequence[Rung]) -> None:
@@ -115,11 +122,17 @@ def ring(place: Place, prefix: str, rung: Sequence[Rung]) -> None:
 def main() -> None:
     """The worker's process. Argument: a JSON object with bootstrap, database_url, prefix, service."""
     told = json.loads(sys.argv[1])
-    logs.setup("warning", "console")
+    logs.setup("info" if told["service"] == "npc" else "warning", "console")
     tame_collector()
-    at = WorkerPlace({"bootstrap.servers": told["bootstrap"]}, told["database_url"], told["prefix"])
+    at = WorkerPlace(
+        {"bootstrap.servers": told["bootstrap"]}, told["database_url"], told["prefix"], session_timeout_ms=SESSION_MS
+    )
+    service = catalogue()[told["service"]]
     with until_signal() as stop:
-        Worker(catalogue()[told["service"]], at, Vitals(told["service"])).run_until(stop)
+        vitals = Vitals(service.name)
+        if service.slice_topic is not None:
+            threading.Thread(target=Splitter(service, at, vitals).run_until, args=(stop,), daemon=True).start()
+        Worker(service, at, vitals).run_until(stop)
 
 
 if __name__ == "__main__":

@@ -66,8 +66,8 @@ def measure(place: Place) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _plan(people: int) -> Plan:
-    """16 activities that answer to two needs each."""
+def section(people: int) -> dict[str, Any]:
+    """A scenario's section: one town, 16 activities that answer to two needs each."""
     activities: dict[str, Any] = {"idle": {}}
     for number in range(ACTIVITIES - 1):
         need, other = NEEDS[number % 6], NEEDS[(number + 2) % 6]
@@ -76,14 +76,16 @@ def _plan(people: int) -> Plan:
             "urgency": {need: 90, other: 30},
             "per_hour": {need: 12},
         }
-    return NpcScenario.model_validate(
-        {
-            "places": {"home": {"district": "town", "kind": "home"}},
-            "activities": activities,
-            "fallback": "idle",
-            "groups": {"people": {"people": {"town": people}}},
-        }
-    ).plan
+    return {
+        "places": {"home": {"district": "town", "kind": "home"}},
+        "activities": activities,
+        "fallback": "idle",
+        "groups": {"people": {"people": {"town": people}}},
+    }
+
+
+def _plan(people: int) -> Plan:
+    return NpcScenario.model_validate(section(people)).plan
 
 
 def _world(people: int) -> list[Slice]:

@@ -1,0 +1,52 @@
+"""`worldtick npc`: what people see of inhabitants, before and after a worker.
+Lives here: the verbs on a real world. Not here: what inhabitants do (unit tests)."""
+
+import pytest
+
+from tests.integration.cli.conftest import Command
+from tests.integration.conftest import RunWorker
+from tests.small_worlds import T0
+from tests.waiting import running, until
+from worldtick.cli.catalogue import catalogue
+from worldtick.clock.worldtime import HOUR_US, WallTime
+from worldtick.runtime.splitting import Splitter
+from worldtick.runtime.vitals import Vitals
+from worldtick.runtime.worker import Place
+from worldtick.store.db import Pool, transaction
+from worldtick.store.worlds import keys_of, slice_positions
+from worldtick.ticker.orders import Order
+from worldtick.ticker.publishing import Publisher
+from worldtick.ticker.run import run_ticker
+
+pytestmark = [pytest.mark.postgres, pytest.mark.kafka]
+
+
+def _slices(pool: Pool, key: int) -> list[tuple[object, ...]]:
+    with transaction(pool) as conn:
+        return [row for row in slice_positions(conn, key) if row[0] == "npc"]
+
+
+def test_inhabitants_are_shown_as_they_are(
+    worldtick: Command, pool: Pool, publisher: Publisher, place: Place, run_worker: RunWorker
+) -> None:
+    assert (
+        worldtick("world", "create", "nc", "--scenario", "night_city", "--first-at", "2023-11-14T22:00:00Z").code == 0
+    )
+    with transaction(pool) as conn:
+        key = keys_of(conn, ["nc"])["nc"][0]
+    (first, *_) = worldtick("npc", "list", "nc", "--limit", 3, "--json").rows
+    assert (first["npc"], first["tier"], first["next_decision_at"]) == (0, "asleep", None)
+    service = catalogue()["npc"]
+    with running(Splitter(service, place, Vitals("test")).run_until), run_worker(service):
+        for hour in range(3):
+            run_ticker(pool, publisher, catalogue(), Order("hourly", WallTime(T0 + hour * HOUR_US), HOUR_US))
+        until(lambda: {row[4] for row in _slices(pool, key)} == {3}, 60)
+        during = worldtick("npc", "show", "nc", 5, "--json").row
+    after = worldtick("npc", "show", "nc", 5, "--json").row
+    assert during == after, "exact, whether it is in a snapshot or in the ticks since"
+    assert after["tier"] == "active"
+    assert after["last_simulated_at"] > "2024-01-14T02:00:00Z"
+    assert set(after["levels"]) == {"energy", "hunger", "social", "fun", "comfort", "safety", "valence", "arousal"}
+    assert worldtick("npc", "watch", "nc", 5, "--times", 1).row == after
+    assert "bakers" in worldtick("npc", "list", "nc", "--tier", "active").out
+    assert worldtick("npc", "show", "nc", 9_999).code == 1
