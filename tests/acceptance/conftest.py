@@ -103,9 +103,9 @@ class Installation:
         assert code == 0, log.read_text("utf-8")[-2_000:]
 
     def applied(self) -> int:
-        """How far the slowest slice of any world is in its stream."""
+        """How far the slowest market of any world is in its stream."""
         with closing(psycopg.connect(self.database_url)) as conn:
-            row = conn.execute("select min(version) from slice").fetchone()
+            row = conn.execute("select min(version) from slice where service = 'economy'").fetchone()
         return int(row[0]) if row else 0
 
 

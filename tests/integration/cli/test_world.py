@@ -24,7 +24,7 @@ def scenario(tmp_path: Path) -> Path:
 
 def test_a_shipped_scenario_by_its_name(worldtick: Command) -> None:
     made = worldtick("world", "create", "nc", "--scenario", "night_city", "--seed", 7)
-    assert (made.code, made.out) == (0, "created world nc from night_city with agenda, society, economy\n")
+    assert (made.code, made.out) == (0, "created world nc from night_city with agenda, society, economy, npc\n")
     again = worldtick("world", "create", "nc", "--scenario", "night_city", "--seed", 7)
     assert (again.code, again.out) == (0, "world nc exists and is just so: nothing to do\n")
     other = worldtick("world", "create", "nc", "--scenario", "night_city")
