@@ -18,9 +18,13 @@ class Rules:
     memory_bytes_max: int = 1 << 30  # encoded size of the slices kept between batches
     message_bytes_max: int = 524_288 - 16_384  # below simulation.event's limit, with room for key and headers
 
-    def snapshot_due(self, size_bytes: int, ticks_since: int) -> bool:
-        """Whether a state of this size is stored now: every tick while it is small, else as its bytes allow."""
-        return ticks_since >= min(self.snapshot_ticks_max, -(-size_bytes // self.snapshot_bytes_per_tick))
+    def snapshot_due(self, size_bytes: int, ticks_since: int, turn: int) -> bool:
+        """Whether a state of this size is stored now: every tick while it is small, else as its bytes allow.
+
+        turn: place + a slice's own number; slices that moved together take their turns, not one tick all at once.
+        """
+        period = min(self.snapshot_ticks_max, -(-size_bytes // self.snapshot_bytes_per_tick))
+        return ticks_since >= period or (ticks_since > 0 and turn % period == 0)
 
     def snapshot_kept(self, from_version: int, version: int) -> bool:
         """Whether a snapshot is taken and kept at this move: where it passes a multiple of the interval."""

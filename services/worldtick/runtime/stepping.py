@@ -169,7 +169,9 @@ class Stepper:
     def write_move(self, writes: Writes, held: Held, from_version: int, body: bytes | None) -> None:
         """Add a slice's move, with a snapshot where one is due. body: the encoded state, if at hand."""
         kept = self._rules.snapshot_kept(from_version, held.version)
-        due = self._rules.snapshot_due(held.size_bytes, held.version - held.snapshot_version)
+        due = self._rules.snapshot_due(
+            held.size_bytes, held.version - held.snapshot_version, held.version + held.slice_key
+        )
         if kept:
             writes.kept.append(held.slice_key)
         self._move(writes, held, from_version, (body or self._service.encode(held.state)) if due or kept else None)

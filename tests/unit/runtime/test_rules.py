@@ -13,8 +13,20 @@ from worldtick.runtime.service import Effect, Step
 
 @pytest.mark.parametrize(("size_bytes", "every"), [(0, 0), (16, 1), (16_384, 1), (16_385, 2), (10**9, 24)])
 def test_snapshots_are_spread_so_that_their_bytes_stay_bounded(size_bytes: int, every: int) -> None:
-    due = [ticks for ticks in range(100) if Rules().snapshot_due(size_bytes, ticks)]
+    due = [ticks for ticks in range(100) if Rules().snapshot_due(size_bytes, ticks, turn=1)]
     assert due[0] == every
+
+
+def test_slices_that_move_together_are_not_stored_together() -> None:
+    rules, since, stored = Rules(), dict.fromkeys(range(100), 0), []
+    for place in range(1, 200):
+        since = {key: ticks + 1 for key, ticks in since.items()}
+        due = [key for key, ticks in since.items() if rules.snapshot_due(10**6, ticks, place + key)]
+        assert max(since.values()) <= rules.snapshot_ticks_max
+        since |= dict.fromkeys(due, 0)
+        stored.append(len(due))
+    assert max(stored) <= 5
+    assert min(stored) >= 4
 
 
 def test_a_snapshot_is_kept_where_a_multiple_of_the_interval_is_passed() -> None:
