@@ -16,6 +16,8 @@ from worldtick.runtime.metrics import BYTES, OTHER, event_label
 
 CONTROL_REPLY: Final = "world.control.reply"
 TICK_TOPICS: Final = (WORLD_TICK, WORLD_TICK_HOURLY, WORLD_TICK_DAILY)
+TIERS: Final = ("detailed", "active", "ambient", "dormant", "asleep")  # of inhabitants; labels are bounded
+INHABITANTS: Final = "inhabitants"  # stands for a market where series of worlds are bounded
 TOPICS: Final = (*TICK_TOPICS, SIMULATION_EVENT, CONTROL_REPLY)
 MINE: Final = (SIMULATION_EVENT, CONTROL_REPLY)  # whose garbage is ours to dead-letter: topics.yaml says so
 MARKETS_MAX: Final = 600  # series of single markets, of all worlds together; the rest is in the sums by commodity
@@ -129,6 +131,8 @@ def _said(seen: Seen, known: Known, counted: Counted, registry: SchemaRegistry |
     counted.add("event_bytes_sum", size, type=kind)
     if kind == "market_cleared":
         _market(record["data"], known, counted)
+    elif kind == "aggregated_stats":
+        _inhabitants(record["data"], known, counted)
     return "read"
 
 
@@ -155,3 +159,15 @@ def _market(data: dict[str, Any], known: Known, counted: Counted) -> None:
         counted.set("market_last_volume", float(data["volume"]), world=world, market=market)
         if efficiency is not None:
             counted.set("market_efficiency", int(efficiency) / 1e6, world=world, market=market)
+
+
+def _inhabitants(data: dict[str, Any], known: Known, counted: Counted) -> None:
+    """What a slice of inhabitants did in a tick, by tier; how long its oldest due decision waits."""
+    for tier, decisions in (data.get("simulated") or {}).items():
+        if tier in TIERS:
+            counted.add("npc_decisions", int(decisions), tier=tier)
+    counted.add("npc_unsaid", int(data["unsaid"]))
+    world = str(data.get("world") or "-")
+    if data.get("oldest_wait_s") is not None and known.market(world, INHABITANTS):
+        counted.set("npc_carried", float(data.get("carried") or 0), world=world)
+        counted.set("npc_oldest_wait", float(data["oldest_wait_s"]), world=world)

@@ -38,6 +38,8 @@ COUNTERS: Final = {
     "market_volume": ("market_volume", "Units traded", ("commodity",), 1),
     "market_efficiency_sum": ("market_efficiency_sum", "Sum of efficiencies, 0..1 each", ("commodity",), 1),
     "market_efficiency_count": ("market_efficiency_count", "Clearings in that sum", ("commodity",), 1),
+    "npc_decisions": ("npc_decisions", "Decisions of inhabitants", ("tier",), 1),
+    "npc_unsaid": ("npc_actions_unsaid", "Actions of inhabitants beyond the event budget", (), 1),
     "ticker_runs": (
         "all_ticker_runs",
         "Runs of tickers, one-shots too; outcome: done, waiting, failed",
@@ -49,6 +51,8 @@ GAUGES: Final = {
     "market_price": ("market_price", "Last price", ("world", "market")),
     "market_last_volume": ("market_last_volume", "Units traded in the last clearing", ("world", "market")),
     "market_efficiency": ("market_efficiency", "Of the last clearing, 0..1", ("world", "market")),
+    "npc_carried": ("npc_carried_decisions", "Due and undecided, of the slice that said last", ("world",)),
+    "npc_oldest_wait": ("npc_oldest_wait_seconds", "World seconds that its oldest one waits", ("world",)),
 }
 # tally -> (series, meaning, labels, units of the tally in one of the series, the tally's bounds)
 HISTOGRAMS: Final = {
