@@ -10,7 +10,7 @@ def _counted(event_type: str, known: Known, **changed: object) -> Counted:
     value = EventWriter().event(
         samples.TICK, event_type, samples.STAMP, "simulation.npc", {**samples.DATA[event_type], **changed}
     )
-    return count([Seen("simulation.event", 0, 0, 0, b"w1", value, None)], known)
+    return count([Seen("simulation.event", 0, 0, 0, b"w1", value, [])], known)
 
 
 def test_inhabitants_are_counted_by_tier() -> None:
