@@ -100,11 +100,12 @@ def shape(ticks: Sequence[SealedTick]) -> list[tuple[int, str, int, int]]:
 
 
 def make_topics(bootstrap: str, prefix: str) -> None:
-    """The tick topics, simulation.event and their dead letters, under a prefix."""
+    """The tick topics, simulation.event, control's, and their dead letters, under a prefix."""
     wanted = [
         spec
         for spec in topic_specs(prefix)
-        if spec.base.removesuffix(".dlq") in (*TICK_TOPICS, "simulation.event", "npc.slice")
+        if spec.base.removesuffix(".dlq")
+        in (*TICK_TOPICS, "simulation.event", "npc.slice", "world.control", "world.control.reply")
     ]
     apply(AdminClient({"bootstrap.servers": bootstrap}), for_brokers(wanted, 1))
 

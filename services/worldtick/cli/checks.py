@@ -46,6 +46,9 @@ def of_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(NOTICE, warning, "set a password of your own")
     if not warnings:
         yield Finding(OK, "the environment has no faults")
+    if settings.control_auth == "none":
+        said = "commands are not proved: whoever can write to world.control may do everything"
+        yield Finding(NOTICE, said, "set WORLDTICK_CONTROL_AUTH=signed, and make keys with `worldtick key new`")
 
 
 def of_machine(settings: Settings) -> Iterator[Finding]:

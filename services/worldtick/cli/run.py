@@ -1,6 +1,7 @@
 """`worldtick run`: the workers of services, control and the observer, one process each or all in this one.
 Lives here: the verb, what runs in a process. Not here: keeping processes alive (keeping), the workers (runtime)."""
 
+import logging
 import threading
 from collections.abc import Callable
 from importlib.metadata import version
@@ -18,6 +19,8 @@ from worldtick.runtime.service import Service
 from worldtick.runtime.vitals import Vitals
 from worldtick.runtime.worker import Place, Worker, tame_collector
 from worldtick.ticker.serve import until_signal
+
+log = logging.getLogger(__name__)
 
 CONTROL_CONNECTIONS = 3  # two for its work, one that waits for notices of services
 
@@ -127,16 +130,30 @@ def place_of(settings: Settings, service: Service[Any]) -> Place:
 
 def _control(settings: Settings, vitals: Vitals) -> Loop:
     from worldtick.control.desk import Rules as PasteRules
+    from worldtick.control.hearing import Auth, Manners
     from worldtick.control.serve import run_control
 
-    pastes = settings.paste == "on" or (settings.paste == "auto" and settings.control_auth == "off")
+    pastes = settings.paste == "on" or (settings.paste == "auto" and settings.control_auth == "none")
     rules = PasteRules(pastes=pastes, default_world=settings.default_world or None, prefix=settings.topic_prefix)
+    auth = cast(Auth, settings.control_auth)
+    manners = Manners(auth, settings.control_rate, settings.topic_prefix, settings.scenario_defaults)
+    if auth == "none":
+        log.warning("commands_unproved", extra={"remedy": "set WORLDTICK_CONTROL_AUTH=signed where others can write"})
 
     def loop(stop: threading.Event) -> None:
         with database(settings, "control", CONTROL_CONNECTIONS) as pool:
             registry, session_ms = registry_of(settings), int(settings.session_timeout_s * 1_000)
             run_control(
-                settings.kafka, pool, catalogue(), writer_of(settings), rules, stop, registry, vitals, session_ms
+                settings.kafka,
+                pool,
+                catalogue(),
+                writer_of(settings),
+                rules,
+                stop,
+                registry,
+                vitals,
+                session_ms,
+                manners,
             )
 
     return loop

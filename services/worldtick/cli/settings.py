@@ -60,8 +60,18 @@ class Settings:
         "Whether pasted ticks count. auto: while control is open.",
     )
     control_auth: str = knob(
-        "WORLDTICK_CONTROL_AUTH", "off", choice("off", "on"), "Whether commands must prove who sends them."
+        "WORLDTICK_CONTROL_AUTH",
+        "none",
+        choice("none", "signed"),
+        "Whether commands must be signed. none: whoever can write to world.control may do everything.",
     )
+    control_rate: int = knob(
+        "WORLDTICK_CONTROL_RATE", 6_000, number(1, 10_000_000), "Commands of one actor in a minute at most."
+    )
+    control_key: Path | None = knob(
+        "WORLDTICK_CONTROL_KEY", None, directory, "File of the private key that our commands are signed with."
+    )
+    actor: str = knob("WORLDTICK_ACTOR", "local", name, "Who sends our commands; the holder of that key.")
     state_dir: Path = knob("WORLDTICK_STATE_DIR", Path(".worldtick"), directory, "Where the local stack lives.")
     cache_dir: Path | None = knob(
         "WORLDTICK_CACHE_DIR", None, directory, "Where Kafka's jars are kept. Unset: `~/.cache/worldtick`."

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from worldtick.contracts import events, ticks
+from worldtick.contracts import commands, events, ticks
 from worldtick.contracts.envelope import BaseEvent
 from worldtick.contracts.errors import Unreadable
 
@@ -35,6 +35,7 @@ _ALL: tuple[type[BaseEvent[Any]], ...] = (
     events.SimulationComplete,
     ticks.SliceTick,
     events.NpcIntent,
+    commands.ControlReply,
 )
 
 

@@ -14,8 +14,9 @@ from worldtick.runtime.memory import section_of
 from worldtick.runtime.service import Service
 from worldtick.sealing.draft import DIRECTIVE_BYTES_MAX, Catalogue, directive_bytes
 from worldtick.store.clocks import wake_clocks
-from worldtick.store.db import Pool, transaction
+from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.directives import count_directives, queue_directive
+from worldtick.store.worlds import World
 
 WAITING_MAX = 100_000  # of one world: 400 ticks' worth; a queue without a bound is a leak
 
@@ -29,14 +30,20 @@ def ask(
     The model may ask for the world's section: it is validated with context {"section": …}.
     """
     with transaction(pool) as conn:
-        world = named_world(conn, world_id, active=True)
-        if service not in world.services or service not in catalogue:
-            raise Refused(f"world {world_id!r} has no service {service!r}{near(service, world.services)}")
-        stored = _checked(catalogue[service], name, args, world.scenario)
-        if count_directives(conn, world.world_key) >= WAITING_MAX:
-            raise Refused(f"{WAITING_MAX} directives wait for world {world_id!r} already; let it tick first")
-        wake_clocks(conn, [world.world_key], time.time_ns() // 1_000)  # a world that goes by its timers may be at rest
-        return queue_directive(conn, world.world_key, service, name, stored), stored
+        return ask_in(conn, catalogue, named_world(conn, world_id, active=True), service, name, args)
+
+
+def ask_in(
+    conn: Connection, catalogue: Catalogue, world: World, service: str, name: str, args: Mapping[str, Any]
+) -> tuple[int, dict[str, Any]]:
+    """The same within a transaction of the caller's, for an active world."""
+    if service not in world.services or service not in catalogue:
+        raise Refused(f"world {world.world_id!r} has no service {service!r}{near(service, world.services)}")
+    stored = _checked(catalogue[service], name, args, world.scenario)
+    if count_directives(conn, world.world_key) >= WAITING_MAX:
+        raise Refused(f"{WAITING_MAX} directives wait for world {world.world_id!r} already; let it tick first")
+    wake_clocks(conn, [world.world_key], time.time_ns() // 1_000)  # a world that goes by its timers may be at rest
+    return queue_directive(conn, world.world_key, service, name, stored), stored
 
 
 def _checked(service: Service[Any], name: str, args: Mapping[str, Any], scenario: str) -> dict[str, Any]:

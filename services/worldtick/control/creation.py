@@ -74,6 +74,12 @@ def create_world(pool: Pool, plan: Plan, catalogue: Mapping[str, Service[Any]]) 
 
     Raises Faulty naming every fault of the plan, Refused if the id is taken by another world or an archived one.
     """
+    with transaction(pool) as conn:
+        return create_world_in(conn, plan, catalogue)
+
+
+def create_world_in(conn: Connection, plan: Plan, catalogue: Mapping[str, Service[Any]]) -> bool:
+    """The same within a transaction of the caller's."""
     _check(plan, catalogue)
     services = tuple(sorted(plan.sections))
     new = NewWorld(plan.world_id, plan.owner, plan.seed, plan.scenario, services, plan.budgets, plan.settings)
@@ -92,14 +98,13 @@ def create_world(pool: Pool, plan: Plan, catalogue: Mapping[str, Service[Any]]) 
         pace=_pace(plan),
     )
     slices, facts = _slices(plan, catalogue), _first_facts(plan, catalogue)
-    with transaction(pool) as conn:
-        world_key = insert_world(conn, new)
-        if world_key is None:
-            _must_be_same(conn, new, clock)
-            return False
-        insert_clock(conn, world_key, clock)
-        insert_slices(conn, world_key, slices)
-        copy_facts(conn, [(world_key, *row) for row in facts])
+    world_key = insert_world(conn, new)
+    if world_key is None:
+        _must_be_same(conn, new, clock)
+        return False
+    insert_clock(conn, world_key, clock)
+    insert_slices(conn, world_key, slices)
+    copy_facts(conn, [(world_key, *row) for row in facts])
     return True
 
 
@@ -114,12 +119,17 @@ def _pace(plan: Plan) -> NewPace:
 def archive_world(pool: Pool, world_id: str) -> bool:
     """End a world: no ticker moves it any more, its rows stay. False if it was archived already. Refused if unknown."""
     with transaction(pool) as conn:
-        found = keys_of(conn, [world_id]).get(world_id)
-        if found is None:
-            raise Refused(f"there is no world {world_id!r}; see `worldtick world list`")
-        lock_clocks(conn, [found[0]])
-        stop_clock(conn, found[0])
-        return set_archived(conn, found[0])
+        return archive_world_in(conn, world_id)
+
+
+def archive_world_in(conn: Connection, world_id: str) -> bool:
+    """The same within a transaction of the caller's."""
+    found = keys_of(conn, [world_id]).get(world_id)
+    if found is None:
+        raise Refused(f"there is no world {world_id!r}; see `worldtick world list`")
+    lock_clocks(conn, [found[0]])
+    stop_clock(conn, found[0])
+    return set_archived(conn, found[0])
 
 
 def _check(plan: Plan, catalogue: Mapping[str, Service[Any]]) -> None:

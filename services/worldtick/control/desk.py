@@ -1,5 +1,5 @@
 """The desk: one record of a tick topic after another, each with its verdict; pastes are sealed here, in SQL.
-Lives here: what a record is, the paste's transaction. Not here: what a paste means (pasted), Kafka (room)."""
+Lives here: records, verdicts, the paste's transaction. Not here: a paste's meaning (pasted), commands (hearing)."""
 
 import logging
 from collections.abc import Sequence
@@ -90,7 +90,25 @@ class Waits:
     services: tuple[str, ...]
 
 
-Verdict = Passed | Sealed | Again | Dead | Waits
+class Outgoing(NamedTuple):
+    """A record to publish; the topic is named without the deployment's prefix."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A command with its reply."""
+
+    fate: str  # accepted, refused, duplicate; again: this very record was answered before
+    reply: Outgoing
+    rings: int | None = None  # the world of which it sealed ticks
+
+
+Verdict = Passed | Sealed | Again | Dead | Waits | Answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,4 +266,6 @@ def _past(conn: Connection, clock: Clock, standing: Standing, target: Target, na
 
 def worlds_to_ring(verdicts: Sequence[Verdict]) -> list[int]:
     """Keys of worlds with ticks that may not be on Kafka."""
-    return sorted({verdict.world_key for verdict in verdicts if isinstance(verdict, Sealed | Waits)})
+    keys = {verdict.world_key for verdict in verdicts if isinstance(verdict, Sealed | Waits)}
+    answered = {verdict.rings for verdict in verdicts if isinstance(verdict, Answered) and verdict.rings is not None}
+    return sorted(keys | answered)

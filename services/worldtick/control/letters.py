@@ -4,8 +4,7 @@ Lives here: what they say. Not here: making them fit their topic (contracts/lett
 from worldtick.contracts.deadletter import SUFFIX, DeadLetter
 from worldtick.contracts.letters import fitted
 from worldtick.contracts.topics import topic_spec
-from worldtick.control.desk import Dead, Incoming
-from worldtick.control.link import Outgoing
+from worldtick.control.desk import Dead, Incoming, Outgoing
 
 
 def dead_letter(record: Incoming, verdict: Dead, prefix: str) -> Outgoing:

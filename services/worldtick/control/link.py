@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.letters import PRODUCER
-from worldtick.control.desk import Incoming
+from worldtick.control.desk import Incoming, Outgoing
 from worldtick.runtime.errors import Fenced
 from worldtick.runtime.members import CALL_S, Moves, fetched, new_member, new_press, put, seek, spans
 from worldtick.runtime.topics import admin_client
@@ -25,15 +25,6 @@ POLL_S: Final = 0.2
 SESSION_TIMEOUT_MS: Final = 10_000  # a member that says nothing for so long is out
 QUEUED_KBYTES_MAX: Final = 16_384
 _numbers = itertools.count(1)
-
-
-class Outgoing(NamedTuple):
-    """A record to publish; the topic is named without the deployment's prefix."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
 
 
 class Batch(NamedTuple):
@@ -144,7 +135,8 @@ class Link:
             producer.begin_transaction()
             for record in records:
                 put(producer, self.prefix + record.topic, record.key, record.value, list(record.headers))
-            producer.send_offsets_to_transaction(moved, group, CALL_S)
+            if moved:
+                producer.send_offsets_to_transaction(moved, group, CALL_S)
             producer.commit_transaction(CALL_S)
         except (KafkaException, BufferError) as failed:
             raise Fenced(f"control's Kafka transaction did not surely commit: {failed}") from failed

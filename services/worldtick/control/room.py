@@ -1,5 +1,5 @@
-"""Control's loop: read the tick topics, judge each record, publish rings, dead letters and offsets together.
-Lives here: batches, the account, waiting for services. Not here: verdicts (desk), Kafka calls (link)."""
+"""Control's loop: read tick topics and commands, judge each record, publish what comes of it and offsets together.
+Lives here: batches, the account, waiting for services. Not here: verdicts (desk, hearing), Kafka (link)."""
 
 import logging
 import threading
@@ -10,14 +10,29 @@ from typing import Any, Final
 
 import msgspec
 
+from worldtick.contracts.commands import CONTROL_TOPIC
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.sealed import decode_sealed
 from worldtick.contracts.wire import EventWriter
-from worldtick.control.desk import Again, Dead, Desk, Incoming, Passed, Sealed, Verdict, Waits, worlds_to_ring
+from worldtick.control.completing import complete
+from worldtick.control.desk import (
+    Again,
+    Answered,
+    Dead,
+    Desk,
+    Incoming,
+    Outgoing,
+    Passed,
+    Sealed,
+    Verdict,
+    Waits,
+    worlds_to_ring,
+)
+from worldtick.control.hearing import Hearing
 from worldtick.control.letters import dead_letter
-from worldtick.control.link import POLL_S, Link, Outgoing, Place
+from worldtick.control.link import POLL_S, Link, Place
 from worldtick.runtime.errors import Fenced
-from worldtick.runtime.metrics import DEPENDENCY_ERRORS, PASTES
+from worldtick.runtime.metrics import COMMANDS, DEPENDENCY_ERRORS, PASTES
 from worldtick.runtime.vitals import Vitals
 from worldtick.sealing.rings import rings_of
 from worldtick.store.db import Pool, transaction
@@ -31,6 +46,7 @@ RINGS_MAX: Final = 2_000  # ticks rung in one transaction; a ticker rings the re
 JUDGE_S_MAX: Final = 20.0  # of one batch; what is left is read again
 WAIT_S_MAX: Final = 60.0  # how long a paste waits for services before it is dead
 WAIT_POLL_S: Final = 0.25
+COMPLETE_EVERY_S: Final = 0.1  # how often it is looked which commands are completed
 OWED_S_MAX: Final = 0.5  # offsets of records that were only passed are committed this often
 STALE_AFTER_S: Final = 60.0  # a turn may wait for a broker's and a database's own bounds, one after the other
 BACKOFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
@@ -43,6 +59,7 @@ class Account(msgspec.Struct):
     sealed: int = 0
     again: int = 0
     dead: int = 0
+    answered: int = 0
 
     def count(self, verdict: Verdict) -> None:
         """Add one record."""
@@ -51,8 +68,10 @@ class Account(msgspec.Struct):
 
 
 def fate_of(verdict: Verdict) -> str:
-    """passed, sealed, again or dead."""
+    """passed, sealed, again, dead or answered."""
     match verdict:
+        case Answered():
+            return "answered"
         case Passed():
             return "passed"
         case Sealed():
@@ -70,7 +89,7 @@ class _Round:
     """One batch's outcome."""
 
     verdicts: list[Verdict] = field(default_factory=list)
-    dead: list[Outgoing] = field(default_factory=list)
+    said: list[Outgoing] = field(default_factory=list)  # replies and dead letters
     held: list[Incoming] = field(default_factory=list)  # judged again in the next turn, with all behind them
     waits: bool = False
 
@@ -78,9 +97,19 @@ class _Round:
 class Room:
     """Reads, judges, publishes. One thread; any number of processes."""
 
-    def __init__(self, link: Link, desk: Desk, pool: Pool, writer: EventWriter, vitals: Vitals | None = None) -> None:
+    def __init__(
+        self,
+        link: Link,
+        desk: Desk,
+        pool: Pool,
+        writer: EventWriter,
+        vitals: Vitals | None = None,
+        hearing: Hearing | None = None,
+    ) -> None:
         self._link = link
         self._desk = desk
+        self._hearing = hearing
+        self._completed_at = 0.0  # when it was last looked whether commands are completed
         self._pool = pool
         self._writer = writer
         self._vitals = vitals
@@ -138,6 +167,7 @@ class Room:
 
     def turn(self) -> int:
         """One batch; the number of records done. Raises Fenced, DatabaseAway, DatabaseBusy."""
+        self._complete()
         if not self._held:
             return self._turn(None)
         with listening(self._pool) as wait:  # begun before judging, so that no service finishes unheard
@@ -154,7 +184,7 @@ class Room:
         self._group = batch.group
         done = self._judge(records)
         rings, reached = self._rings(done.verdicts)
-        self._publish_if_due(rings, done.dead)
+        self._publish_if_due(rings, done.said)
         if reached:
             with transaction(self._pool) as conn:
                 raise_published(conn, sorted(reached.items()))
@@ -163,6 +193,23 @@ class Room:
         if done.waits and wait is not None:
             wait(WAIT_POLL_S)
         return len(done.verdicts)
+
+    def _complete(self) -> None:
+        """Say what is owed of commands, now and then."""
+        now = time.monotonic()
+        if self._hearing is None or now - self._completed_at < COMPLETE_EVERY_S:
+            return
+        self._completed_at = now
+        said = complete(
+            self._pool, self._writer, time.time_ns() // 1_000, lambda records: self._link.publish(records, {}, None)
+        )
+        if said:
+            COMMANDS.labels("completed").inc(said)
+
+    def _verdict(self, record: Incoming) -> Verdict:
+        if record.topic == CONTROL_TOPIC and self._hearing is not None:
+            return self._hearing.judge(record)
+        return self._desk.judge(record)
 
     def _forget(self) -> None:
         self._accounts.clear()
@@ -180,7 +227,7 @@ class Room:
             if place in waiting or time.monotonic() > deadline:
                 done.held.append(record)
                 continue
-            verdict = self._in_time(record, self._desk.judge(record))
+            verdict = self._in_time(record, self._verdict(record))
             done.verdicts.append(verdict)
             if isinstance(verdict, Waits):
                 waiting.add(place)
@@ -189,7 +236,9 @@ class Room:
                 continue
             self._note(place, record, verdict)
             if isinstance(verdict, Dead):
-                done.dead.append(dead_letter(record, verdict, self._link.prefix))
+                done.said.append(dead_letter(record, verdict, self._link.prefix))
+            elif isinstance(verdict, Answered):
+                done.said.append(verdict.reply)
         return done
 
     def _in_time(self, record: Incoming, verdict: Verdict) -> Verdict:
@@ -247,6 +296,11 @@ class Room:
                 log.warning("record_dead_lettered", extra={**where, "reason": reason, "error": error})
             case Sealed(world_key, seq):
                 log.info("paste_sealed", extra={**where, "world_key": world_key, "tick": seq})
+            case Answered(fate, reply):
+                COMMANDS.labels(fate).inc()
+                told = {name: value.decode("utf-8", "replace") for name, value in reply.headers if value is not None}
+                what = {"actor": told["actor"], "command_id": told["command_id"]}
+                log.info("command_answered", extra={**where, **what, "fate": fate})
             case Again(world_key, seq):
                 log.info("paste_known", extra={**where, "world_key": world_key, "tick": seq})
             case _:

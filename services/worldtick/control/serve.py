@@ -4,9 +4,11 @@ Lives here: putting link, desk and room together. Not here: settings, signals, t
 import threading
 from collections.abc import Mapping
 
+from worldtick.contracts.commands import CONTROL_TOPIC
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.desk import Desk, Rules
+from worldtick.control.hearing import Hearing, Manners
 from worldtick.control.link import SESSION_TIMEOUT_MS, Link
 from worldtick.control.room import TICK_TOPICS, Room
 from worldtick.runtime.vitals import Vitals
@@ -24,12 +26,14 @@ def run_control(
     registry: SchemaRegistry | None = None,
     vitals: Vitals | None = None,
     session_timeout_ms: int = SESSION_TIMEOUT_MS,
+    manners: Manners | None = None,
 ) -> None:
-    """Seal what is pasted on the tick topics, dead-letter what nobody can read there, until `stop` is set.
+    """Seal what is pasted on the tick topics, answer commands, dead-letter what nobody can read, until `stop` is set.
 
     kafka: librdkafka's client settings. rules.prefix stands before topics and group. Needs two connections of the
     pool, and a third while a paste waits.
     Blocks; works in any thread. Away parts are waited for; only a fault of ours ends it, by its exception.
     """
-    link = Link(kafka, rules.prefix, TICK_TOPICS, session_timeout_ms)
-    Room(link, Desk(pool, catalogue, rules, registry), pool, writer, vitals).run_until(stop)
+    link = Link(kafka, rules.prefix, (*TICK_TOPICS, CONTROL_TOPIC), session_timeout_ms)
+    hearing = Hearing(pool, catalogue, manners or Manners(prefix=rules.prefix), writer)
+    Room(link, Desk(pool, catalogue, rules, registry), pool, writer, vitals, hearing).run_until(stop)

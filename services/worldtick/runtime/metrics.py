@@ -62,7 +62,12 @@ RUN_SECONDS = _histogram("ticker_run_seconds", "One run, from its start to all p
 RUNG = _counter("ticker_rung_total", "Rings published; why: sealed, overdue", "why")
 
 # Control.
-PASTES = _counter("control_records_total", "Records of the tick topics; fate: passed, sealed, again, dead", "fate")
+PASTES = _counter(
+    "control_records_total", "Records that control read; fate: passed, sealed, again, dead, answered", "fate"
+)
+COMMANDS = _counter(
+    "commands_total", "Commands; fate: accepted, refused, duplicate, again (read again), completed", "fate"
+)
 
 # Any process.
 DEPENDENCY_ERRORS = _counter(

@@ -19,10 +19,13 @@ from worldtick.sealing.draft import (
     fitting,
 )
 from worldtick.store.clocks import Clock, unfinished
+from worldtick.store.commands import note_carried
 from worldtick.store.db import Connection
 from worldtick.store.directives import Waiting, take_directives, waiting_directives
 from worldtick.store.facts import newest_facts
 from worldtick.store.ticks import copy_ticks
+
+ADMIN = "admin"  # the source of a directive that a command may have queued
 
 
 def seal_round(conn: Connection, drafts: Sequence[Draft], catalogue: Catalogue) -> list[SealedTick]:
@@ -33,14 +36,18 @@ def seal_round(conn: Connection, drafts: Sequence[Draft], catalogue: Catalogue) 
     waiting = _waiting(conn, drafts, catalogue)
     sealed: list[tuple[int, SealedTick]] = []
     taken: list[int] = []
+    carried_by: list[tuple[int, int]] = []
     for draft in drafts:
         key = draft.clock.world_key
         directives = fitting(draft.seq, considered(waiting[key], draft.known))
         taken += [directive.directive_id for directive in directives]
+        carried_by += [(each.directive_id, draft.seq) for each in directives if each.source == ADMIN]
         carried, newest = facts.get(key, ({}, 0))
         sealed.append((key, fill(draft, catalogue, directives, carried, newest)))
     if taken:
         take_directives(conn, taken)
+    if carried_by:
+        note_carried(conn, carried_by)
     copy_ticks(conn, sealed)
     return [tick for _, tick in sealed]
 

@@ -12,6 +12,7 @@ from typing import Any, Final, LiteralString, NamedTuple
 from psycopg import sql
 
 from worldtick.store.accounts import count_ledger
+from worldtick.store.commands import delete_old
 from worldtick.store.db import Connection, Pool, transaction
 
 PRUNER: Final = "prune"  # its place among the worlds stands in `position`
@@ -118,6 +119,7 @@ def _prune_page(conn: Connection, policy: Policy, projections: Sequence[str]) ->
         return Pruned(rows, 0, False)  # the same page once more
     if complete:
         rows["worker"] = _delete_workers(conn, policy)
+        rows["command"] = delete_old(conn)
     _move(conn, 0 if complete else worlds[-1])
     return Pruned(rows, len(worlds), complete)
 

@@ -124,6 +124,19 @@ def set_archived(conn: Connection, world_key: int) -> bool:
     )
 
 
+def save_configuration(
+    conn: Connection,
+    world_key: int,
+    budgets: Mapping[str, Mapping[str, int]],
+    settings: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """What a world grants and sets from its next tick on; its clock is locked by the caller."""
+    conn.execute(
+        "update world set budgets = %s, settings = %s, version = version + 1 where world_key = %s",
+        (Jsonb(_plain(budgets)), Jsonb(_plain(settings)), world_key),
+    )
+
+
 def slice_positions(conn: Connection, world_key: int) -> list[tuple[str, int, str, int, int, int, bytes | None]]:
     """(service, slice, stream, genesis version, version, status, digest) of a world's slices."""
     return conn.execute(

@@ -38,6 +38,27 @@ _TICK = {
 _DAY = {"simulation_day": 2, "simulation_week": 1, "simulation_month": 1, "simulation_year": 2020}
 
 DATA: dict[str, dict[str, Any]] = {
+    "world.control.reply": {
+        "command_id": "c-17",
+        "actor": "ann",
+        "name": "clock.advance",
+        "status": "completed",
+        "world": "night_city",
+        "code": "none",
+        "message": "all services have finished its tick",
+        "faults": ["args duration: is missing"],
+        "dry_run": False,
+        "changed": True,
+        "version": 3,
+        "tick": 15,
+        "tick_id": TICK,
+        "directive_id": 9,
+        "completes": False,
+        "game_time": STAMP,
+        "events_executed": 2,
+        "events_skipped": 0,
+        "next_event_time": "2020-01-01T15:00:00Z",
+    },
     "world.tick": {**_TICK, "tick_type": "daily", "game_hour": 0, "game_day": 2, "metadata": _DAY},
     "world.tick.hourly": {**_TICK, "tick_type": "hourly", "game_hour": 14},
     "world.tick.daily": {**_TICK, "tick_type": "daily", "game_day": 2, "metadata": _DAY},
@@ -262,6 +283,8 @@ def from_schema(schema: Mapping[str, Any], root: Mapping[str, Any], name: str = 
             return st.integers(0, 10**15).map(price_of)
         case "number":
             return st.floats(allow_nan=False, allow_infinity=False)
+        case "boolean":
+            return st.booleans()
         case "array":
             return st.lists(from_schema(schema["items"], root), max_size=4)
         case "string":

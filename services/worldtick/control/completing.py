@@ -1,0 +1,82 @@
+"""Completing: what was accepted and needed a tick is said to be done, once its services have finished that tick.
+Lives here: which commands are, and their reply. Not here: accepting (hearing), when this is looked at (room)."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from worldtick.contracts.stamps import rfc3339
+from worldtick.contracts.wire import EventWriter
+from worldtick.control.desk import Outgoing
+from worldtick.control.replies import outgoing, reply_of
+from worldtick.sealing.draft import AGENDA
+from worldtick.sealing.timers import NEXT_TIMER
+from worldtick.store.clocks import unfinished
+from worldtick.store.commands import Pending, save_completed, seq_reaching, take_pending
+from worldtick.store.db import Connection, Pool, transaction
+from worldtick.store.timers import agendas_of, count_fates
+
+PENDING_MAX: Final = 500  # looked at together
+
+_decode_facts = msgspec.msgpack.Decoder(dict[str, dict[str, int]]).decode
+
+
+def complete(pool: Pool, writer: EventWriter, wall_us: int, publish: Callable[[Sequence[Outgoing]], None]) -> int:
+    """Publish what is owed of commands whose ticks are finished; how many. Raises what `publish` raises.
+
+    The rows are locked until it is published: one process says each. If it dies between the two commits, it is said
+    again, with the same event id.
+    """
+    with transaction(pool) as conn:
+        done: list[tuple[int, int | None]] = []
+        records: list[Outgoing] = []
+        pending = take_pending(conn, PENDING_MAX)
+        late: dict[int, int] = {}
+        for key, _, seq in unfinished(conn, sorted({row.world_key for row in pending})) if pending else ():
+            late[key] = min(seq, late.get(key, seq))
+        for row in pending:
+            seq = row.seq if row.seq is not None else _reached(conn, row)
+            if row.status == "active" and (seq is None or late.get(row.world_key, seq + 1) <= seq):
+                continue
+            records.append(_completed(conn, row, seq, writer, wall_us))
+            done.append((row.command_key, seq))
+        if done:
+            publish(records)
+            save_completed(conn, done)
+    return len(done)
+
+
+def _reached(conn: Connection, row: Pending) -> int | None:
+    if row.until_us is None:
+        return None
+    seq = seq_reaching(conn, row.world_key, row.until_us, row.from_seq)
+    return seq if seq is not None else row.clock_seq  # its tick was pruned meanwhile: it is long done
+
+
+def _completed(conn: Connection, row: Pending, seq: int | None, writer: EventWriter, wall_us: int) -> Outgoing:
+    ended = row.status != "active"
+    fates = count_fates(conn, row.world_key, row.from_seq + 1, seq or row.clock_seq)
+    data = {
+        "command_id": row.command_id,
+        "actor": row.actor,
+        "name": row.name,
+        "status": "completed",
+        "world": row.world_id,
+        "message": f"the world is {row.status}" if ended else "all services have finished its tick",
+        "tick": seq,
+        "game_time": rfc3339(row.epoch_s * 1_000_000 + row.now_us),
+        "events_executed": fates["fired"],
+        "events_skipped": fates["skipped"],
+        "next_event_time": _next_event(conn, row),
+    }
+    reply = reply_of(writer, f"{row.actor}/{row.command_id}/completed", wall_us, data)
+    return outgoing(reply, row.world_id, row.actor, row.command_id)
+
+
+def _next_event(conn: Connection, row: Pending) -> str | None:
+    for agenda in agendas_of(conn, [row.world_key], AGENDA):
+        said = _decode_facts(bytes(agenda.facts)).get(NEXT_TIMER, {}) if agenda.facts is not None else {}
+        if "us" in said:
+            return rfc3339(row.epoch_s * 1_000_000 + said["us"])
+    return None

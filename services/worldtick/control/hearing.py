@@ -1,0 +1,306 @@
+"""The hearing: one record of world.control after another, each proved, judged, done and answered in one transaction.
+Lives here: the order of the checks, the row that makes each command once. Not here: what commands do (commands)."""
+
+import hashlib
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal
+
+from psycopg import ProgrammingError
+
+from worldtick.contracts.commands import Command, is_expired, read_command
+from worldtick.contracts.errors import Faulty, Refused, Unavailable, Unreadable
+from worldtick.contracts.stamps import rfc3339
+from worldtick.contracts.wire import EventWriter
+from worldtick.control.commands import Call, CommandKind, Done, Role, commands_of, kind_named, perform, refuse_unallowed
+from worldtick.control.desk import Answered, Dead, Incoming
+from worldtick.control.proving import is_signed_by, signature_in
+from worldtick.control.rates import Rates
+from worldtick.control.replies import Reply, outgoing, reply_of
+from worldtick.control.scenario import NO_DEFAULTS, Defaults
+from worldtick.sealing.draft import Catalogue
+from worldtick.store.clocks import Clock, lock_clocks, wake_clocks
+from worldtick.store.commands import Answer, Heard, Owed, find_answer, find_decided, insert_heard, save_fate
+from worldtick.store.db import Connection, Pool, transaction
+from worldtick.store.keys import find_key
+from worldtick.store.pastes import Place
+from worldtick.store.worlds import World, find_world
+
+log = logging.getLogger(__name__)
+
+LIFE_S: Final = 300  # of a command that names no end
+LIFE_S_MAX: Final = 86_400  # far below what rows of commands are kept for: a replay always finds its row
+AHEAD_S_MAX: Final = 60  # how far a sender's clock may be ahead of ours
+BURST_PER_MINUTE: Final = 6  # a minute's commands over this: so many may come at once
+
+Auth = Literal["none", "signed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What a deployment says of commands."""
+
+    auth: Auth = "none"
+    per_minute: int = 6_000  # of one actor
+    prefix: str = ""
+    defaults: Defaults = field(default_factory=lambda: NO_DEFAULTS)
+
+
+class _Unproved(Exception):
+    """A command that is not known to come from its actor: it decides nothing, not even its id."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class _Coded(Refused):
+    """A refusal with a code of its own."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class Hearing:
+    """Answers commands. One for each process of control."""
+
+    def __init__(self, pool: Pool, catalogue: Catalogue, manners: Manners, writer: EventWriter) -> None:
+        self._pool = pool
+        self._catalogue = catalogue
+        self._manners = manners
+        self._writer = writer
+        self._known = commands_of(catalogue)
+        self._rates = Rates(manners.per_minute, max(1, manners.per_minute // BURST_PER_MINUTE))
+
+    def judge(self, record: Incoming) -> Answered | Dead:
+        """Answer a command, or say why its record is dead. Raises DatabaseAway, DatabaseBusy."""
+        for last in (False, True):
+            try:
+                return self._judge(record)
+            except (Unavailable, ProgrammingError):
+                raise
+            except Exception as fault:  # one command that meets a fault of ours must not stop all others
+                if last:
+                    log.exception("judging_failed", extra={"topic": record.topic, "offset": record.offset})
+                    return Dead("fault", f"a fault of worldtick, twice: {type(fault).__name__}: {fault}")
+        raise AssertionError("two tries, and neither ended")
+
+    def _judge(self, record: Incoming) -> Answered | Dead:
+        place = Place(self._manners.prefix + record.topic, record.partition, record.offset, record.stamp_ms)
+        digest = hashlib.sha256(record.value or b"").digest()
+        try:
+            command = read_command(record.value)
+        except Unreadable as dead:
+            self._audit_dead(place, digest, dead)
+            return Dead(dead.reason, str(dead))
+        with transaction(self._pool) as conn:
+            if (known := find_answer(conn, place)) is not None:
+                return _again(known, command)
+            return self._hear(conn, record, place, command, digest)
+
+    def _audit_dead(self, place: Place, digest: bytes, dead: Unreadable) -> None:
+        with transaction(self._pool) as conn:
+            key = insert_heard(conn, place, Heard(None, None, None, None, digest), False)
+            if key is not None:
+                save_fate(conn, key, "dead", dead.reason, str(dead)[:1_000], None)
+
+    def _hear(self, conn: Connection, record: Incoming, place: Place, command: Command, digest: bytes) -> Answered:
+        heard = Heard(command.actor, command.id, command.name, command.world, digest)
+        try:
+            role = self._proved(conn, record, command)
+        except _Unproved as unproved:
+            key = _inserted(insert_heard(conn, place, heard, False))
+            name = f"{place.topic}/{place.partition}/{place.offset}/{place.stamp_ms}"
+            return self._refuse(conn, key, command, name, unproved.code, str(unproved), ())
+        key = insert_heard(conn, place, heard, True)
+        if key is None:
+            return self._repeated(conn, place, heard, command)
+        return self._decide(conn, key, record, command, role)
+
+    def _proved(self, conn: Connection, record: Incoming, command: Command) -> Role:
+        """What the sender may do. Raises _Unproved."""
+        role: Role = "admin"
+        if self._manners.auth == "signed":
+            role = _role_of(conn, record, command)
+        if not self._rates.allows(command.actor, time.monotonic()):
+            raise _Unproved("rate_limited", f"{command.actor} sends more than {self._manners.per_minute} a minute")
+        return role
+
+    def _repeated(self, conn: Connection, place: Place, heard: Heard, command: Command) -> Answered:
+        """The id was decided before: the same reply, and nothing is done; another command under it is refused."""
+        first = find_decided(conn, command.actor, command.id)
+        if first is None:  # the row in the way was this very record's, from another member: the group moves us on
+            raise Refused("this record was just judged elsewhere")
+        key = _inserted(insert_heard(conn, place, heard, False))
+        if first.sha256 != heard.sha256:
+            name = f"{place.topic}/{place.partition}/{place.offset}/{place.stamp_ms}"
+            said = f"id {command.id!r} of {command.actor} was given to another command; take a new one"
+            return self._refuse(conn, key, command, name, "id_taken", said, ())
+        said_before = _stored(first)
+        save_fate(conn, key, "duplicate", None, None, _columns(said_before), first.world_key)
+        return Answered("duplicate", outgoing(said_before, command.world, command.actor, command.id, again=True))
+
+    def _decide(self, conn: Connection, key: int, record: Incoming, command: Command, role: Role) -> Answered:
+        wall_us = time.time_ns() // 1_000
+        name = f"{command.actor}/{command.id}/first"
+        world: World | None = None
+        try:
+            _refuse_late(command, record, wall_us, self._manners.auth)
+            kind = kind_named(self._known, command.name)
+            world = find_world(conn, command.world) if command.world else None
+            refuse_unallowed(kind, command.actor, role, world)
+            call = self._call(conn, kind, command, role, world, wall_us)
+            with conn.transaction(force_rollback=command.dry_run):  # a refusal half-way leaves nothing behind
+                before = call.clock.seq if call.clock else 0
+                done = perform(kind, call, command.args)
+        except Faulty as faulty:
+            return self._refuse(conn, key, command, name, "invalid", str(faulty), faulty.faults)
+        except Refused as refused:
+            return self._refuse(conn, key, command, name, getattr(refused, "code", "refused"), str(refused), ())
+        return self._accept(conn, key, command, call, done, before, name)
+
+    def _call(
+        self, conn: Connection, kind: CommandKind, command: Command, role: Role, world: World | None, wall_us: int
+    ) -> Call:
+        clock: Clock | None = None
+        if kind.needs_world:
+            if command.world is None or world is None:
+                raise _Coded(
+                    "unknown_world", f"{kind.name} is about a world, and there is none {command.world or ''!r}"
+                )
+            (clock,) = lock_clocks(conn, [world.world_key])
+            if clock.status != "active":
+                raise _Coded("archived", f"world {world.world_id!r} is {clock.status}: nothing moves it any more")
+            if command.expected_version not in (None, clock.version):
+                said = f"the clock has version {clock.version}, and {command.expected_version} was expected"
+                raise _Coded("version_conflict", said)
+        elif kind.name == "world.create" and command.world is None:
+            raise _Coded("unknown_world", "world.create needs the id of the world to be")
+        return Call(
+            conn,
+            self._catalogue,
+            kind.name,
+            command.world or "",
+            command.actor,
+            role,
+            wall_us,
+            world,
+            clock,
+            self._manners.defaults,
+        )
+
+    def _accept(
+        self, conn: Connection, key: int, command: Command, call: Call, done: Done, before: int, name: str
+    ) -> Answered:
+        clock = call.clock
+        waits = done.seq is not None or done.until_us is not None or done.directive_id is not None
+        owed = None
+        if waits and clock is not None and not command.dry_run:
+            owed = Owed(before, done.seq, done.until_us, done.directive_id)
+        if done.directive_id is not None and clock is not None:
+            wake_clocks(conn, [clock.world_key], call.wall_us)
+        data = {
+            "command_id": command.id,
+            "actor": command.actor,
+            "name": command.name,
+            "status": "accepted",
+            "world": command.world,
+            "message": done.message,
+            "dry_run": command.dry_run,
+            "changed": done.changed,
+            "version": clock.version if clock else None,
+            "tick": done.seq,
+            "tick_id": done.tick_id,
+            "directive_id": None if command.dry_run else done.directive_id,
+            "completes": owed is not None,
+            "game_time": rfc3339(clock.epoch_s * 1_000_000 + clock.now_us) if clock else None,
+        }
+        reply = reply_of(self._writer, name, call.wall_us, data)
+        world_key = clock.world_key if clock else None
+        save_fate(conn, key, "accepted", None, done.message, _columns(reply), world_key, owed)
+        rings = world_key if done.seals and not command.dry_run else None
+        return Answered("accepted", outgoing(reply, command.world, command.actor, command.id), rings)
+
+    def _refuse(
+        self,
+        conn: Connection,
+        key: int,
+        command: Command,
+        name: str,
+        code: str,
+        sentence: str,
+        faults: tuple[str, ...],
+    ) -> Answered:
+        data: dict[str, Any] = {
+            "command_id": command.id,
+            "actor": command.actor,
+            "name": command.name,
+            "status": "refused",
+            "world": command.world,
+            "code": code,
+            "message": sentence,
+            "faults": faults,
+            "dry_run": command.dry_run,
+        }
+        reply = reply_of(self._writer, name, time.time_ns() // 1_000, data)
+        save_fate(conn, key, "refused", code, sentence[:1_000], _columns(reply))
+        return Answered("refused", outgoing(reply, command.world, command.actor, command.id))
+
+
+def _role_of(conn: Connection, record: Incoming, command: Command) -> Role:
+    given = signature_in(record.headers)
+    if given is None:
+        raise _Unproved("unsigned", "the record has no signature that can be read; see `worldtick control sign`")
+    key = find_key(conn, given.key_id)
+    if key is None:
+        raise _Unproved("unknown_key", f"there is no key {given.key_id}; see `worldtick key list`")
+    if not is_signed_by(bytes(key.public_key), given.signature, record.value or b""):
+        raise _Unproved("forged", f"the signature is not that of key {key.key_id} over these bytes")
+    if key.revoked_at is not None:
+        raise _Unproved("revoked", f"key {key.key_id} was revoked")
+    if key.actor != command.actor:
+        raise _Unproved("wrong_actor", f"key {key.key_id} is not {command.actor}'s")
+    roles: dict[str, Role] = {"viewer": "viewer", "owner": "owner", "admin": "admin"}
+    return roles[key.role]
+
+
+def _refuse_late(command: Command, record: Incoming, wall_us: int, auth: Auth) -> None:
+    now = datetime.fromtimestamp(wall_us / 1_000_000, UTC)
+    issued = command.issued_at
+    if issued is None:
+        if auth == "signed":
+            raise _Coded("expired", "a signed command says when it was issued (issued_at)")
+        issued = datetime.fromtimestamp(record.stamp_ms / 1_000, UTC) if record.stamp_ms > 0 else now
+    if issued - now > timedelta(seconds=AHEAD_S_MAX):
+        raise _Coded("not_yet", f"it was issued after now, at {issued.isoformat()}; mend the sender's clock")
+    if is_expired(command, issued, now, LIFE_S_MAX, LIFE_S):
+        raise _Coded("expired", f"it came too late, or would live over {LIFE_S_MAX} s; send it again under another id")
+
+
+def _again(known: Answer, command: Command) -> Answered | Dead:
+    """What this very record was answered before; ticks that it sealed are rung again, which does nothing."""
+    if known.reply is None:
+        return Dead("fault", "the record was judged before and has no reply")
+    again = known.fate == "duplicate"
+    reply = outgoing(_stored(known), command.world, command.actor, command.id, again)
+    seals = known.fate == "accepted" and known.name == "tick.force"
+    return Answered("again", reply, known.world_key if seals else None)
+
+
+def _stored(answer: Answer) -> Reply:
+    if answer.reply is None or answer.reply_id is None or answer.said_at is None:
+        raise LookupError("a decided command has no reply")
+    return Reply(bytes(answer.reply), answer.reply_id, answer.said_at)
+
+
+def _columns(reply: Reply) -> tuple[bytes, str, str]:
+    return reply.value, reply.reply_id, reply.said_at
+
+
+def _inserted(key: int | None) -> int:
+    if key is None:
+        raise LookupError("this record was just judged by another member")
+    return key
