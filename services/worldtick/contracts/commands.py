@@ -94,14 +94,14 @@ class ControlReplyData(Wire):
     world: Name | None = None
     code: Name | None = Field(None, description="Of a refusal: one fixed word for each reason.")
     message: Said | None = Field(None, description="What happened, as a sentence.")
-    faults: list[Said] = Field(default=[], description="Every fault of the arguments.")
-    dry_run: bool = False
+    faults: list[Said] | None = Field(None, description="Every fault of the arguments.")
+    dry_run: bool | None = None
     changed: bool | None = Field(None, description="False: all was so already.")
     version: Count | None = Field(None, description="Of the world's clock, after it.")
     tick: Ordinal | None = Field(None, description="seq of the tick that it came to, or comes to next.")
     tick_id: UuidText | None = None
     directive_id: Ordinal | None = None
-    completes: bool = Field(False, description="Whether `completed` follows.")
+    completes: bool | None = Field(None, description="Whether `completed` follows.")
     game_time: Stamp | None = Field(None, description="World time where the world stands.")
     events_executed: Count | None = Field(None, description="Timers that were executed since it was accepted.")
     events_skipped: Count | None = None

@@ -33,8 +33,8 @@ def complete(pool: Pool, writer: EventWriter, wall_us: int, publish: Callable[[S
         records: list[Outgoing] = []
         pending = take_pending(conn, PENDING_MAX)
         late: dict[int, int] = {}
-        for key, _, seq in unfinished(conn, sorted({row.world_key for row in pending})) if pending else ():
-            late[key] = min(seq, late.get(key, seq))
+        for key, _, first in unfinished(conn, sorted({row.world_key for row in pending})) if pending else ():
+            late[key] = min(first, late.get(key, first))
         for row in pending:
             seq = row.seq if row.seq is not None else _reached(conn, row)
             if row.status == "active" and (seq is None or late.get(row.world_key, seq + 1) <= seq):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
+import msgspec
 from psycopg import ProgrammingError
 
 from worldtick.contracts.commands import Command, is_expired, read_command
@@ -99,7 +100,7 @@ class Hearing:
         with transaction(self._pool) as conn:
             if (known := find_answer(conn, place)) is not None:
                 return _again(known, command)
-            return self._hear(conn, record, place, command, digest)
+            return self._hear(conn, record, place, command, _meaning(command))
 
     def _audit_dead(self, place: Place, digest: bytes, dead: Unreadable) -> None:
         with transaction(self._pool) as conn:
@@ -112,9 +113,9 @@ class Hearing:
         try:
             role = self._proved(conn, record, command)
         except _Unproved as unproved:
-            key = _inserted(insert_heard(conn, place, heard, False))
+            refused = _inserted(insert_heard(conn, place, heard, False))
             name = f"{place.topic}/{place.partition}/{place.offset}/{place.stamp_ms}"
-            return self._refuse(conn, key, command, name, unproved.code, str(unproved), ())
+            return self._refuse(conn, refused, command, name, unproved.code, str(unproved), ())
         key = insert_heard(conn, place, heard, True)
         if key is None:
             return self._repeated(conn, place, heard, command)
@@ -304,3 +305,9 @@ def _inserted(key: int | None) -> int:
     if key is None:
         raise LookupError("this record was just judged by another member")
     return key
+
+
+def _meaning(command: Command) -> bytes:
+    """What a command asks, whenever it was issued: sent again under its id it is the same one."""
+    asked = (command.name, command.world, command.args, command.expected_version, command.dry_run)
+    return hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).digest()

@@ -19,6 +19,7 @@ from worldtick.runtime.topics import admin_client
 
 CALL_S: Final = 10.0
 _POLL_S: Final = 0.2
+_LEADER_TRIES: Final = 15
 
 
 class NotYet(Unavailable):
@@ -55,7 +56,7 @@ class Courier:
         if there.error is not None:
             raise Unavailable(f"there is no topic {topic}: run `worldtick topics apply`")
         places = [TopicPartition(topic, number) for number in sorted(there.partitions)]
-        ends = spans(admin_client(self._kafka), places)  # the consumer's own question fails where a topic is new
+        ends = _ends(self._kafka, places)
         self._consumer.assign([TopicPartition(*place, end) for place, (_, end) in ends.items()])
 
     def send(self, value: bytes, command: Command, signature: str | None) -> None:
@@ -95,3 +96,14 @@ class Courier:
     def close(self) -> None:
         """Let go of both clients."""
         self._consumer.close()
+
+
+def _ends(kafka: Mapping[str, str], places: list[TopicPartition]) -> dict[tuple[str, int], tuple[int, int]]:
+    """Where the logs begin and end. A topic that was just made has no leader for a moment."""
+    admin = admin_client(kafka)
+    for _ in range(_LEADER_TRIES):
+        try:
+            return spans(admin, places)
+        except Unavailable:
+            time.sleep(_POLL_S)
+    return spans(admin, places)
