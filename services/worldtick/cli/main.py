@@ -40,7 +40,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "verify": ("verify", "verify", "Replay a world and compare every digest."),
     "diff": ("diff", "diff", "Where two histories part."),
     "doctor": ("doctor", "doctor", "What is wrong with this installation, and what to do."),
-    "npc": ("npc", "npc", "Inhabitants of a world: list, show, watch."),
+    "npc": ("npc", "npc", "Inhabitants of a world: list, tiers, show, watch."),
     "society": ("society", "society", "Relations between a world's factions."),
     "crowd": ("crowd", "crowd", "The crowd alone: watch it live."),
     "demo": ("demo", "demo", "Two game days of a market economy, with a proof."),

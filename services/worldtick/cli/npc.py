@@ -81,6 +81,34 @@ def show(settings: Settings, world: str, number: int, as_json: bool) -> None:
         click.echo(f"{key:<17} {said if said not in (None, '', []) else '-'}")
 
 
+@npc.command("tiers")
+@click.argument("world")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a tier.")
+@click.pass_obj
+def tiers(settings: Settings, world: str, as_json: bool) -> None:
+    """How many of WORLD's inhabitants are in each tier, how many are due and wait, and for how long the oldest does."""
+    counts = {name: [0, 0, 0] for name in TIERS}  # people, due, oldest wait
+    with database(settings, "npc") as pool:
+        _, plan = _about(pool, world)
+        with transaction(pool) as conn:
+            view = find_view(conn, named_world(conn, world).world_key)
+        now_s = (view.now_us if view is not None else 0) // SECOND_US
+        for number in range(plan.slices):
+            state, _ = living_slice(pool, catalogue()["npc"], world, number)
+            for tier, name in enumerate(TIERS):
+                due_s = state.people.due_s[state.people.tier == tier]
+                late = due_s[due_s < now_s]
+                people, due, wait_s = counts[name]
+                oldest_s = now_s - int(late.min()) if len(late) else 0
+                counts[name] = [people + len(due_s), due + len(late), max(wait_s, oldest_s)]
+    if as_json:
+        for name, (people, due, wait_s) in counts.items():
+            click.echo(json.dumps({"tier": name, "people": people, "due": due, "oldest_wait_s": wait_s}))
+        return
+    for line in aligned(("TIER", "PEOPLE", "DUE", "OLDEST WAIT, S"), [(name, *row) for name, row in counts.items()]):
+        click.echo(line)
+
+
 @npc.command("watch")
 @click.argument("world")
 @click.argument("number", type=click.IntRange(0))

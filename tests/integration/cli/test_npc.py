@@ -50,3 +50,7 @@ def test_inhabitants_are_shown_as_they_are(
     assert worldtick("npc", "watch", "nc", 5, "--times", 1).row == after
     assert "bakers" in worldtick("npc", "list", "nc", "--tier", "active").out
     assert worldtick("npc", "show", "nc", 9_999).code == 1
+    tiers = {row["tier"]: row for row in worldtick("npc", "tiers", "nc", "--json").rows}
+    assert sum(row["people"] for row in tiers.values()) == 2_000
+    assert tiers["active"]["people"] <= 100
+    assert "dormant" in worldtick("npc", "tiers", "nc").out
