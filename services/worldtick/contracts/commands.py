@@ -43,7 +43,7 @@ class Command(BaseModel):
 
 
 def read_command(value: bytes | None) -> Command:
-    """The command in a record's value. Raises Unreadable: codec.decode's reasons, or wrong_schema with every fault."""
+    """The command in a record's value. Raises Unreadable: codec.decode's reasons, bad_text, or wrong_schema naming faults."""
     value = readable(value)
     if len(value) > COMMAND_BYTES_MAX:
         raise Unreadable("too_large", f"the command has {len(value)} bytes; at most {COMMAND_BYTES_MAX} are read")
@@ -57,6 +57,8 @@ def read_command(value: bytes | None) -> Command:
         raise Unreadable("not_an_object", "a command is a JSON object on one line")
     if deeper_than(record, DEPTH_MAX):
         raise Unreadable("too_deep", f"the command is nested deeper than {DEPTH_MAX}")
+    if holds_nul(record):
+        raise Unreadable("bad_text", "the command holds a NUL character, which no text may hold")
     try:
         return Command.model_validate(record)
     except ValidationError as broken:
@@ -72,6 +74,15 @@ def deeper_than(value: Any, depth_max: int) -> bool:
         if not level:
             return False
     return any(isinstance(each, dict | list) for each in level)
+
+
+def holds_nul(value: Any) -> bool:
+    """Whether a NUL stands in any text or key of plain data: PostgreSQL's text holds none."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any("\0" in key for key in value) or any(map(holds_nul, value.values()))
+    return isinstance(value, list) and any(map(holds_nul, value))
 
 
 def _parts(value: Any) -> Sequence[Any]:

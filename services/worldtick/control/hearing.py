@@ -86,25 +86,30 @@ class Hearing:
             except Exception as fault:  # one command that meets a fault of ours must not stop all others
                 if last:
                     log.exception("judging_failed", extra={"topic": record.topic, "offset": record.offset})
-                    return Dead("fault", f"a fault of worldtick, twice: {type(fault).__name__}: {fault}")
+                    said = f"a fault of worldtick, twice: {type(fault).__name__}: {fault}".replace("\0", "?")
+                    self._audit_dead(record, Unreadable("fault", said))
+                    return Dead("fault", said)
         raise AssertionError("two tries, and neither ended")
 
     def _judge(self, record: Incoming) -> Answered | Dead:
-        place = Place(self._manners.prefix + record.topic, record.partition, record.offset, record.stamp_ms)
-        digest = hashlib.sha256(record.value or b"").digest()
+        place = self._place(record)
         try:
             command = read_command(record.value)
         except Unreadable as dead:
-            self._audit_dead(place, digest, dead)
+            self._audit_dead(record, dead)
             return Dead(dead.reason, str(dead))
         with transaction(self._pool) as conn:
             if (known := find_answer(conn, place)) is not None:
                 return _again(known, command)
             return self._hear(conn, record, place, command, _meaning(command))
 
-    def _audit_dead(self, place: Place, digest: bytes, dead: Unreadable) -> None:
+    def _place(self, record: Incoming) -> Place:
+        return Place(self._manners.prefix + record.topic, record.partition, record.offset, record.stamp_ms)
+
+    def _audit_dead(self, record: Incoming, dead: Unreadable) -> None:
+        heard = Heard(None, None, None, None, hashlib.sha256(record.value or b"").digest())
         with transaction(self._pool) as conn:
-            key = insert_heard(conn, place, Heard(None, None, None, None, digest), False)
+            key = insert_heard(conn, self._place(record), heard, False)
             if key is not None:
                 save_fate(conn, key, "dead", dead.reason, str(dead)[:1_000], None)
 
