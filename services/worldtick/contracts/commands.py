@@ -43,7 +43,7 @@ class Command(BaseModel):
 
 
 def read_command(value: bytes | None) -> Command:
-    """The command in a record's value. Raises Unreadable: codec.decode's reasons, bad_text, or wrong_schema naming faults."""
+    """The command in a record's value. Raises Unreadable: codec.decode's reasons, bad_text, wrong_schema."""
     value = readable(value)
     if len(value) > COMMAND_BYTES_MAX:
         raise Unreadable("too_large", f"the command has {len(value)} bytes; at most {COMMAND_BYTES_MAX} are read")
