@@ -8,6 +8,7 @@ import click
 from worldtick.cli.columns import aligned, size
 from worldtick.cli.database import database
 from worldtick.cli.settings import Settings
+from worldtick.store.commands import KEEP_DAYS
 from worldtick.store.db import transaction
 from worldtick.store.retention import Held, Policy, Pruned, held_back, prune, table_sizes
 
@@ -33,6 +34,8 @@ def bounds(policy: Policy) -> dict[str, str]:
         "ledger": f"{ticks} of each slice, once published, counted and covered by a snapshot",
         "attempt": "steps begun after an unclean end and not done",
         "market_state": f"{policy.ticks} ticks of each world",
+        "command": f"{KEEP_DAYS} days, and those whose tick is not finished",
+        "control_key": "one for each key ever made",
         "relation": f"{policy.ticks} ticks of each world, and the newest row of each pair",
         "timer_fate": f"{policy.ticks} ticks of each world",
         "replay": "60 days",
