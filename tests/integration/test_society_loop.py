@@ -37,7 +37,7 @@ def _live(pool: Pool, publisher: Publisher, keys: dict[str, int], day: int) -> N
 
     def done() -> bool:
         with transaction(pool) as conn:
-            return all(row[4] >= due[row[0]] for key in keys.values() for row in slice_positions(conn, key))
+            return all(row[4] >= due.get(row[0], 0) for key in keys.values() for row in slice_positions(conn, key))
 
     until(done, 60)
 

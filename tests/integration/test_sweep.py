@@ -6,8 +6,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.small_worlds import make_topics
 from tests.waiting import until
+from worldtick.contracts.errors import Unavailable
 from worldtick.runtime.clients import new_consumer
-from worldtick.runtime.members import new_press, sweep
+from worldtick.runtime.members import new_press, spans, sweep
 from worldtick.runtime.topics import admin_client
 
 pytestmark = pytest.mark.kafka
@@ -18,6 +19,17 @@ TOPIC = "simulation.event"
 @pytest.fixture
 def topic(kafka: str, topic_prefix: str) -> str:
     make_topics(kafka, topic_prefix)
+    admin = admin_client({"bootstrap.servers": kafka})
+    places = [TopicPartition(topic_prefix + TOPIC, number) for number in range(8)]
+
+    def led() -> bool:
+        """A topic that was just made has no leader for a moment."""
+        try:
+            return len(spans(admin, places)) == len(places)
+        except Unavailable:
+            return False
+
+    until(led)
     return topic_prefix + TOPIC
 
 
