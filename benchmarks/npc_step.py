@@ -130,11 +130,14 @@ def _bare(slices: list[Slice], seq: int) -> float:
     """Seconds of the choice alone."""
     tables = slices[0].plan.tables
     picked = np.empty(max(len(each.people.flags) for each in slices), np.int16)
-    lines = np.empty((ACTIVITIES + 7, LANES), np.uint32)
-    _choice(tables.urgency, slices[0].standing, slices[0].people.level, np.uint64(seq), picked, lines)  # compile
+    lines = (
+        np.empty((ACTIVITIES, LANES), np.uint32), np.empty((6, LANES), np.uint32), np.empty(LANES, np.uint32),
+        np.empty(LANES, np.int32),
+    )  # fmt: skip
+    _choice(tables.urgency, slices[0].standing, slices[0].people.level, np.uint64(seq), picked, *lines)  # compile
     began = process_time()
     for each in slices:
-        _choice(tables.urgency, each.standing, each.people.level, np.uint64(seq), picked, lines)
+        _choice(tables.urgency, each.standing, each.people.level, np.uint64(seq), picked, *lines)
     return process_time() - began
 
 
@@ -142,36 +145,42 @@ LANES = 256
 
 
 @compiled
-def _choice(urgency: Any, standing: Any, level: Any, seq: Any, picked: Any, lines: Any) -> None:
-    """A tile after another: lack of each need, scores by activity, the pick. lines: scores, then lacks, then sums."""
+def _choice(
+    urgency: Any, standing: Any, level: Any, seq: Any, picked: Any, scores: Any, lacks: Any, total: Any, place: Any
+) -> None:
+    """A tile after another: lack of each need, scores by activity, the pick."""
     for base in range(0, standing.shape[1], LANES):
         lanes = min(LANES, standing.shape[1] - base)
         for k in range(6):
             for lane in range(lanes):
-                lack = np.uint32(FULL - level[k, base + lane]) >> np.uint32(6)
-                lines[ACTIVITIES + k, lane] = lack * lack >> np.uint32(10)
+                lack = np.uint32(np.uint32(FULL - level[k, base + lane]) >> np.uint32(6))
+                lacks[k, lane] = np.uint32(lack * lack) >> np.uint32(10)
         for lane in range(lanes):
-            lines[ACTIVITIES + 6, lane] = 0
+            total[lane] = 0
         for a in range(ACTIVITIES):
+            u0, u1, u2 = np.uint32(urgency[a, 0]), np.uint32(urgency[a, 1]), np.uint32(urgency[a, 2])
+            u3, u4, u5 = np.uint32(urgency[a, 3]), np.uint32(urgency[a, 4]), np.uint32(urgency[a, 5])
             for lane in range(lanes):
-                lack = np.uint32(0)
-                for k in range(6):
-                    lack += lines[ACTIVITIES + k, lane] * np.uint32(urgency[a, k])
-                factor = min(np.uint32(1_024), np.uint32(64) + (lack >> np.uint32(6)))
-                weight = max(np.uint32(1), np.uint32(standing[a, base + lane]) * factor >> np.uint32(8))
-                lines[a, lane] = weight
-                lines[ACTIVITIES + 6, lane] += weight
+                lack = np.uint32(lacks[0, lane] * u0 + lacks[1, lane] * u1 + lacks[2, lane] * u2)
+                lack = np.uint32(lack + lacks[3, lane] * u3 + lacks[4, lane] * u4 + lacks[5, lane] * u5)
+                factor = min(np.uint32(1_024), np.uint32(64 + np.uint32(lack >> np.uint32(6))))
+                weight = np.uint32(np.uint32(np.uint32(standing[a, base + lane]) * factor) >> np.uint32(8))
+                weight = max(np.uint32(1), weight)
+                scores[a, lane] = weight
+                total[lane] = np.uint32(total[lane] + weight)
         for lane in range(lanes):
             word = block(np.uint64(SEED), seq, np.uint64(base + lane), STREAM, np.uint64(0))[0]
-            left = np.uint32(((word >> HALF) * np.uint64(lines[ACTIVITIES + 6, lane])) >> HALF)
-            lines[ACTIVITIES + 6, lane] = left
-            picked[base + lane] = 0
+            left = np.uint32(((word >> HALF) * np.uint64(total[lane])) >> HALF)
+            total[lane] = left
+            place[lane] = 0
         for a in range(ACTIVITIES - 1):
             for lane in range(lanes):
-                left, weight = lines[ACTIVITIES + 6, lane], lines[a, lane]
-                passed = (picked[base + lane] == a) & (left >= weight)
-                picked[base + lane] += np.int16(passed)
-                lines[ACTIVITIES + 6, lane] = left - weight if passed else left
+                left, weight = total[lane], scores[a, lane]
+                passed = (place[lane] == a) & (left >= weight)
+                place[lane] = np.int32(a + 1) if passed else place[lane]
+                total[lane] = np.uint32(left - weight) if passed else left
+        for lane in range(lanes):
+            picked[base + lane] = np.int16(place[lane])
 
 
 class _Citizen(mesa.Agent):  # type: ignore[misc]

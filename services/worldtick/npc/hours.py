@@ -11,8 +11,8 @@ from worldtick.chance.philox import WORD_MASK
 from worldtick.npc import brought, edits
 from worldtick.npc.acting import Log
 from worldtick.npc.edits import Edit, Focus, Meeting
-from worldtick.npc.kernel import LANES, Hand, Scratch, decide
-from worldtick.npc.people import LIVED, People, Slice
+from worldtick.npc.kernel import LANES, Hand, Scratch, census, decide
+from worldtick.npc.people import FELT, LIVED, People, Slice
 from worldtick.npc.plan import Plan, Table
 from worldtick.npc.tiers import moved, placed
 from worldtick.npc.units import DAY_S, NEVER, TIERS, Tier
@@ -68,7 +68,8 @@ class Lived:
 def step(state: Slice, moment: Moment) -> Lived:
     """The slice after a tick. Pure; raises BadPart if a third-party part is missing or misbehaves."""
     plan = state.plan
-    people = state.people._replace(**{name: getattr(state.people, name).copy() for name in LIVED})
+    written = LIVED if plan.tables.intent.any() else LIVED[: -len(FELT)]
+    people = state.people._replace(**{name: getattr(state.people, name).copy() for name in written})
     from_s, to_s = moment.from_us // SECOND_US, moment.to_us // SECOND_US
     people, spilled = edits.applied(plan, state.first, people, moment.focuses, moment.edits, moment.meetings, from_s)
     people = moved(plan, state.first, people, placed(people, moment.limits, from_s), moment.intervals_s, from_s)
@@ -171,7 +172,8 @@ def _scratch(activities: int) -> Scratch:
 
 def _lived(after: Slice, moment: Moment, log: Log, simulated: Table, waits: Table, to_s: int, spilled: Table) -> Lived:
     plan, people = after.plan, after.people
-    tiers = np.bincount(people.tier, minlength=len(TIERS))
+    activities, tiers, claims = (np.zeros(size, np.int64) for size in (len(plan.activities), len(TIERS), len(TIERS)))
+    census(people, to_s, activities, tiers, claims)
     rate = sum(int(tiers[tier]) * 3_600 // moment.intervals_s[tier] for tier in range(Tier.ASLEEP))
     asks = log.asks[: log.asked[0]]
     return Lived(
@@ -184,10 +186,10 @@ def _lived(after: Slice, moment: Moment, log: Log, simulated: Table, waits: Tabl
         unsaid=int(log.said[1]),
         intents=asks[np.lexsort((asks[:, 0], asks[:, 4]))],
         intents_unsaid=int(log.asked[1]),
-        activities=np.bincount(people.activity, minlength=len(plan.activities)),
+        activities=activities,
         tiers=tiers,
         simulated=simulated,
-        claims=np.bincount(np.where(people.focus_s > to_s, 0, people.claim), minlength=len(TIERS))[: Tier.ASLEEP],
+        claims=claims[: Tier.ASLEEP],
         wants=_wants(plan, people),
         moves=log.moved,
         flow=log.flow,

@@ -340,3 +340,12 @@ def _choose(plan: Any, who: Any, hand: Any, scratch: Any, lanes: Any) -> None:
             passed = (scratch.pick[lane] == a) & (left >= weight)
             scratch.pick[lane] = np.int32(a + 1) if passed else scratch.pick[lane]
             scratch.total[lane] = np.uint32(left - weight) if passed else left
+
+
+@compiled
+def census(people: Any, now_s: Any, activities: Any, tiers: Any, claims: Any) -> None:
+    """Count people by activity, tier, and the tier that they claim at `now_s`, into zeroed arrays."""
+    for i in range(people.activity.shape[0]):
+        activities[people.activity[i]] += 1
+        tiers[people.tier[i]] += 1
+        claims[0 if people.focus_s[i] > now_s else people.claim[i]] += 1

@@ -68,6 +68,7 @@ LIVED = (
     "cool_s", "axis", "close",
 )  # fmt: skip
 # what a decision changes: the rest is shared with the state before
+FELT = ("axis", "close")  # the last of them: changed only where an activity has an intent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
