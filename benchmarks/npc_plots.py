@@ -13,13 +13,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import yaml
 
+from worldtick.contracts.shipped import shipped
 from worldtick.npc.hours import Moment, step
 from worldtick.npc.people import genesis
 from worldtick.npc.scenario import NpcScenario
 from worldtick.npc.units import NEEDS, POINT
 
 ROOT = Path(__file__).resolve().parents[1]
-CITY = ROOT / "tests" / "fixtures" / "npc" / "night_city.yaml"
 IMAGE = ROOT / "docs" / "img" / "npc_day.png"
 HOUR_US = 3_600_000_000
 DAYS, SETTLING = 90, 2
@@ -30,7 +30,8 @@ SHOWN = ("sleep", "eat", "work", "chat", "tavern", "read", "pray", "shop", "stro
 
 def main() -> None:
     """90 days of 2,000 inhabitants, as a mean day."""
-    plan = NpcScenario.model_validate(yaml.safe_load(CITY.read_text("utf-8"))).plan
+    text = shipped("scenarios").joinpath("night_city.yaml").read_text("utf-8")
+    plan = NpcScenario.model_validate(yaml.safe_load(text)["services"]["npc"]).plan
     state = genesis(plan, SEED, 0)
     doing = np.zeros((24, len(plan.activities)))
     needs = np.zeros((24, len(NEEDS)))

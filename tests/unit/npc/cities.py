@@ -1,12 +1,12 @@
 """Inhabitants for tests of their room.
-Lives here: the city of the fixtures, small worlds, hours of them. Not here: any test."""
+Lives here: the city that is shipped, small worlds, hours of them. Not here: any test."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import yaml
 
+from worldtick.contracts.shipped import shipped
 from worldtick.npc.hours import Lived, Moment, step
 from worldtick.npc.people import Slice, genesis
 from worldtick.npc.plan import Plan
@@ -15,12 +15,12 @@ from worldtick.npc.scenario import NpcScenario
 HOUR_US = 3_600_000_000
 HOUR_S = 3_600
 SUNDAY_S = 1_705_190_400  # 2024-01-14T00:00Z, a Sunday
-CITY = Path(__file__).parents[2] / "fixtures" / "npc" / "night_city.yaml"
 
 
 def city(**changes: Any) -> dict[str, Any]:
     """The city's section, with some of its words replaced."""
-    section: dict[str, Any] = yaml.safe_load(CITY.read_text("utf-8"))
+    text = shipped("scenarios").joinpath("night_city.yaml").read_text("utf-8")
+    section: dict[str, Any] = yaml.safe_load(text)["services"]["npc"]
     return section | changes
 
 
