@@ -1,5 +1,5 @@
 """`worldtick npc`: the inhabitants of a world as they are now.
-Lives here: the verbs. Not here: stepping a slice again (observer/living), what the columns mean (npc/people)."""
+Lives here: the verbs. Not here: stepping a slice again (observer/present), what the columns mean (npc/people)."""
 
 import json
 import time
@@ -16,10 +16,11 @@ from worldtick.contracts.errors import Refused
 from worldtick.control.naming import named_world
 from worldtick.npc.people import Slice
 from worldtick.npc.units import AXES, EVEN, LEVELS, NEEDS, NEVER, POINT, TIERS
-from worldtick.observer.living import living_slice
+from worldtick.observer.present import present_state
 from worldtick.runtime.memory import section_of
 from worldtick.store.clocks import find_view
 from worldtick.store.db import Pool, transaction
+from worldtick.store.worlds import World
 
 LIST_MAX: Final = 1_000
 
@@ -42,25 +43,25 @@ def list_command(
 ) -> None:
     """Who lives in WORLD: where, doing what, how closely simulated."""
     with database(settings, "npc") as pool:
-        epoch_s, plan = _about(pool, world)
-        found: list[dict[str, Any]] = []
+        found, epoch_s, plan = _about(pool, world)
+        rows: list[dict[str, Any]] = []
         for number in range(first // plan.slice_npcs, plan.slices):
-            state, _ = living_slice(pool, catalogue()["npc"], world, number)
+            state = _slice(pool, found, number)
             for index in range(max(0, first - state.first), len(state.people.flags)):
                 told = described(state, index, epoch_s)
                 if (tier is None or told["tier"] == tier) and (place is None or told["place"] == place):
-                    found.append(told)
-                if len(found) == limit:
+                    rows.append(told)
+                if len(rows) == limit:
                     break
-            if len(found) == limit:
+            if len(rows) == limit:
                 break
     if as_json:
-        for told in found:
+        for told in rows:
             click.echo(json.dumps(told))
         return
     head = ("NPC", "GROUP", "TIER", "PLACE", "DOES", "SINCE", "NEXT DECISION")
     keys = ("npc", "group", "tier", "place", "activity", "started_at", "next_decision_at")
-    for line in aligned(head, [tuple(told[key] if told[key] is not None else "-" for key in keys) for told in found]):
+    for line in aligned(head, [tuple(told[key] if told[key] is not None else "-" for key in keys) for told in rows]):
         click.echo(line)
 
 
@@ -89,12 +90,12 @@ def tiers(settings: Settings, world: str, as_json: bool) -> None:
     """How many of WORLD's inhabitants are in each tier, how many are due and wait, and for how long the oldest does."""
     counts = {name: [0, 0, 0] for name in TIERS}  # people, due, oldest wait
     with database(settings, "npc") as pool:
-        _, plan = _about(pool, world)
+        found, _, plan = _about(pool, world)
         with transaction(pool) as conn:
-            view = find_view(conn, named_world(conn, world).world_key)
+            view = find_view(conn, found.world_key)
         now_s = (view.now_us if view is not None else 0) // SECOND_US
         for number in range(plan.slices):
-            state, _ = living_slice(pool, catalogue()["npc"], world, number)
+            state = _slice(pool, found, number)
             for tier, name in enumerate(TIERS):
                 due_s = state.people.due_s[state.people.tier == tier]
                 late = due_s[due_s < now_s]
@@ -131,21 +132,26 @@ def watch(settings: Settings, world: str, number: int, every: float, times: int 
 
 
 def _one(pool: Pool, world: str, number: int) -> dict[str, Any]:
-    epoch_s, plan = _about(pool, world)
+    found, epoch_s, plan = _about(pool, world)
     if number >= plan.count:
         raise Refused(f"world {world!r} has {plan.count} inhabitants, numbered from 0")
-    state, _ = living_slice(pool, catalogue()["npc"], world, number // plan.slice_npcs)
+    state = _slice(pool, found, number // plan.slice_npcs)
     return described(state, number - state.first, epoch_s)
 
 
-def _about(pool: Pool, world: str) -> tuple[int, Any]:
-    """(epoch, plan) of a world. Raises Refused if it has no inhabitants."""
+def _about(pool: Pool, world: str) -> tuple[World, int, Any]:
+    """(world, epoch, plan). Raises Refused if it has no inhabitants."""
     with transaction(pool) as conn:
         found = named_world(conn, world)
         view = find_view(conn, found.world_key)
     if "npc" not in found.services or view is None:
         raise Refused(f"world {world!r} has no inhabitants: its services are {', '.join(sorted(found.services))}")
-    return view.epoch_s, section_of(catalogue()["npc"], found.scenario).plan
+    return found, view.epoch_s, section_of(catalogue()["npc"], found.scenario).plan
+
+
+def _slice(pool: Pool, world: World, number: int) -> Slice:
+    state: Slice = present_state(pool, world, catalogue(), "npc", number)[1]
+    return state
 
 
 def described(state: Slice, index: int, epoch_s: int) -> dict[str, Any]:
