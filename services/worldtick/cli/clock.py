@@ -10,10 +10,10 @@ import click
 from worldtick.cli.database import database
 from worldtick.cli.moments import moment_us
 from worldtick.cli.settings import Settings
-from worldtick.clock.course import Course, lag_us, simulator
+from worldtick.clock.course import Course, lag_us, paced, simulator
 from worldtick.clock.worldtime import SECOND_US, WorldTime, format_world_time
 from worldtick.contracts.errors import Refused
-from worldtick.control.clocks import SKIP_TO_NEXT, as_it_is, command_clock
+from worldtick.control.clocks import SKIP_TO_NEXT, command_clock
 from worldtick.control.naming import named_world
 from worldtick.sealing.steering import course_of
 from worldtick.store.clocks import find_view
@@ -110,9 +110,7 @@ def advance(ctx: click.Context, duration: str, as_json: bool) -> None:
 @click.pass_context
 def next_command(ctx: click.Context, as_json: bool) -> None:
     """To the next timer's exact time; where none is left, says so."""
-    settings: Settings = ctx.obj
-    with database(settings, "clock") as pool:
-        course = command_clock(pool, ctx.meta["world"], SKIP_TO_NEXT, {})
+    course = _commanded(ctx, SKIP_TO_NEXT, {})
     over = course.target_us is None
     row = {**_row(ctx.meta["world"], course), "simulation_complete": over}
     if as_json:
@@ -142,13 +140,17 @@ def _course(ctx: click.Context) -> Course:
         view = find_view(conn, world.world_key)
     if view is None:
         raise Refused(f"world {world.world_id!r} was just removed")
-    return as_it_is(course_of(view), time.time_ns() // 1_000)
+    return paced(course_of(view), time.time_ns() // 1_000)
+
+
+def _commanded(ctx: click.Context, name: str, args: dict[str, Any]) -> Course:
+    settings: Settings = ctx.obj
+    with database(settings, "clock") as pool:
+        return command_clock(pool, ctx.meta["world"], name, args)
 
 
 def _command(ctx: click.Context, name: str, args: dict[str, Any], as_json: bool) -> None:
-    settings: Settings = ctx.obj
-    with database(settings, "clock") as pool:
-        row = _row(ctx.meta["world"], command_clock(pool, ctx.meta["world"], name, args))
+    row = _row(ctx.meta["world"], _commanded(ctx, name, args))
     if as_json:
         click.echo(json.dumps(row))
     else:

@@ -4,7 +4,6 @@ Lives here: filling in a command, its key, sending it, printing the replies. Not
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,9 +32,7 @@ def sending(verb: Verb) -> Verb:
             "--timeout", type=click.FloatRange(0.1, 3_600), default=30.0, show_default=True, metavar="SECONDS"
         ),
         click.option("--no-wait", is_flag=True, help="Only for the first reply, not for `completed`."),
-        click.option(
-            "--key", type=click.Path(dir_okay=False, path_type=Path), help="Instead of WORLDTICK_CONTROL_KEY."
-        ),
+        click.option("--key", type=KEY_FILE, help="Instead of WORLDTICK_CONTROL_KEY."),
         click.option("--actor", help="Instead of WORLDTICK_ACTOR."),
     ):
         verb = option(verb)
@@ -89,25 +86,8 @@ def send(
 def _line(reply: Mapping[str, Any]) -> str:
     where = f" {reply['world']}" if reply.get("world") else ""
     code = f" ({reply['code']})" if reply.get("code") else ""
-    told = ", ".join(
-        f"{name} {reply[name]}"
-        for name in (
-            "tick",
-            "directive_id",
-            "version",
-            "game_time",
-            "events_executed",
-            "events_skipped",
-            "next_event_time",
-        )
-        if reply.get(name) is not None
-    )
+    told = ", ".join(f"{name} {reply[name]}" for name in TOLD if reply.get(name) is not None)
     same = " - nothing changed" if reply["status"] == "accepted" and reply.get("changed") is False else ""
     dry = " (dry run)" if reply.get("dry_run") else ""
     message = f": {reply['message']}" if reply.get("message") else ""
     return f"{reply['status']}{code}{dry} {reply['name']}{where}{message}{same}" + (f" [{told}]" if told else "")
-
-
-def moment_text(at: datetime | None) -> str:
-    """A moment for people, or a dash."""
-    return at.isoformat() if at else "-"

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from worldtick.cli.catalogue import catalogue
-from worldtick.cli.commanding import filled, key_of, send, sending
+from worldtick.cli.commanding import KEY_FILE, filled, key_of, send, sending
 from worldtick.cli.directive import arguments
 from worldtick.cli.settings import Settings
 from worldtick.contracts.commands import COMMAND_BYTES_MAX
@@ -96,7 +96,7 @@ def do_command(
 @control.command("sign")
 @click.argument("file", type=click.File("rb"), metavar="FILE|-")
 @click.option("--actor", help="Instead of WORLDTICK_ACTOR.")
-@click.option("--key", type=click.Path(dir_okay=False, path_type=Path), help="Instead of WORLDTICK_CONTROL_KEY.")
+@click.option("--key", type=KEY_FILE, help="Instead of WORLDTICK_CONTROL_KEY.")
 @click.pass_obj
 def sign_command(settings: Settings, file: BinaryIO, actor: str | None, key: Path | None) -> None:
     """Print the command in FILE as a line for Kafka's console producer (parse.headers=true): header, tab, command."""

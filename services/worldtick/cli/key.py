@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from worldtick.cli.commanding import KEY_FILE, moment_text
+from worldtick.cli.commanding import KEY_FILE
 from worldtick.cli.database import database
 from worldtick.cli.settings import Settings
 from worldtick.contracts.errors import Faulty, Refused
@@ -59,14 +59,12 @@ def list_command(settings: Settings, actor: str | None, as_json: bool) -> None:
     with database(settings, "key") as pool, transaction(pool) as conn:
         rows = list_keys(conn, actor)
     for row in rows:
+        created, revoked = row.created_at.isoformat(), row.revoked_at.isoformat() if row.revoked_at else None
         if as_json:
             told = {"key_id": row.key_id, "actor": row.actor, "role": row.role}
-            revoked = row.revoked_at.isoformat() if row.revoked_at else None
-            click.echo(json.dumps({**told, "created_at": row.created_at.isoformat(), "revoked_at": revoked}))
+            click.echo(json.dumps({**told, "created_at": created, "revoked_at": revoked}))
         else:
-            state = (
-                f"revoked {moment_text(row.revoked_at)}" if row.revoked_at else f"since {moment_text(row.created_at)}"
-            )
+            state = f"revoked {revoked}" if revoked else f"since {created}"
             click.echo(f"{row.key_id}  {row.actor:<24} {row.role:<7} {state}")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from worldtick.clock import course as transitions
-from worldtick.clock.course import Course, Driver, paced
+from worldtick.clock.course import Course, Driver
 from worldtick.clock.errors import Backwards, NotAMoment, NotAScale, NotATurn, Stopped
 from worldtick.clock.firings import parse_duration_us
 from worldtick.clock.scale import parse_scale
@@ -160,8 +160,3 @@ def _skipped(conn: Connection, clock: Clock, before: Course, wall_us: int) -> Co
     if ahead.timer_us is None:
         return before
     return transitions.set_time(before, max(ahead.timer_us, before.now_us + 1), wall_us)
-
-
-def as_it_is(clock: Course, wall_us: int) -> Course:
-    """A course for display: with what it has earned by now."""
-    return clock if clock.paused else paced(clock, wall_us)

@@ -8,8 +8,6 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from worldtick.clock import course as transitions
-from worldtick.clock.errors import Backwards, NotATurn, Stopped
 from worldtick.clock.moves import BoundaryKind
 from worldtick.contracts.errors import Faulty, Refused, Unreadable
 from worldtick.contracts.ids import tick_id
@@ -25,11 +23,9 @@ from worldtick.control.pasted import move_towards, reached, target_of
 from worldtick.control.scenario import NO_DEFAULTS, Defaults, Word, load_scenario, read_scenario
 from worldtick.sealing.draft import Catalogue, Draft
 from worldtick.sealing.seal import admissible, behind, missing_services, seal_round, standing_of
-from worldtick.sealing.steering import course_of, steer
-from worldtick.sealing.timers import ahead_of
-from worldtick.store.clocks import Clock, save_clocks, save_course
+from worldtick.store.clocks import Clock, save_clocks
 from worldtick.store.db import Connection
-from worldtick.store.worlds import World, find_world
+from worldtick.store.worlds import World
 
 Role = Literal["viewer", "owner", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("viewer", "owner", "admin")  # each may what those before it may
@@ -162,22 +158,6 @@ def _force(call: Call, args: Force) -> Done:
     return Done(True, f"a {target.kind} tick is sealed", tick_id=name, seals=True, seq=clock.seq)
 
 
-def _skip_to_next(call: Call, _: Nothing) -> Done:
-    clock = call.locked()
-    ahead = ahead_of(call.conn, [clock]).get(clock.world_key)
-    if ahead is None:
-        raise Refused(f"world {clock.world!r} has no agenda, and so no timers")
-    if ahead.timer_us is None:
-        raise Refused("No more events")
-    try:
-        after = transitions.set_time(course_of(clock), max(ahead.timer_us, clock.now_us + 1), call.wall_us)
-    except (Backwards, NotATurn, Stopped) as refused:
-        raise Refused(str(refused)) from refused
-    if steer(clock, after):
-        save_course(call.conn, clock)
-    return Done(True, "on its way to the next timer", until_us=clock.target_us)
-
-
 def _clock(call: Call, args: BaseModel) -> Done:
     clock = call.locked()
     changed = clocks.apply(call.conn, clock, call.name, args, call.wall_us)
@@ -200,7 +180,6 @@ _OWN: Final = (
     CommandKind("world.archive", "End a world; what it was stays.", Nothing, "owner", _archive),
     CommandKind("world.configure", "Change a part of a world's configuration.", Configure, "owner", _configure),
     CommandKind("tick.force", "Seal the next boundary's tick now, paused or not.", Force, "owner", _force),
-    CommandKind("clock.skip_to_next", "To the next timer's own time.", Nothing, "owner", _skip_to_next),
 )
 
 
@@ -244,8 +223,3 @@ def refuse_unallowed(kind: CommandKind, actor: str, role: Role, world: World | N
         raise Refused(f"{kind.name} needs the role {kind.role}, and {actor} is {role}")
     if world is not None and role != "admin" and kind.role != "viewer" and world.owner != actor:
         raise Refused(f"world {world.world_id!r} is not {actor}'s")
-
-
-def world_of(conn: Connection, world_id: str | None) -> World | None:
-    """The world that a command names; None if there is none."""
-    return find_world(conn, world_id) if world_id else None

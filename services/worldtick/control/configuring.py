@@ -24,13 +24,9 @@ from worldtick.store.worlds import save_configuration
 
 OPERATIONS_MAX: Final = 1_000_000_000
 SECONDS_MAX: Final = 86_400
-# The seed's names of budgets: which service's they are; the budget itself is the one that the service has under one of
-# these names.
-SEED_BUDGETS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = MappingProxyType(
-    {
-        "maxNpcTicksPerStep": ("npc", ("npc_ticks", "npc_decisions", "decisions")),
-        "maxJobOpsPerStep": ("generation", ("job_ops",)),
-    }
+# The seed's names of budgets: whose they are, and what they are called there.
+SEED_BUDGETS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {"maxNpcTicksPerStep": ("npc", "npc_decisions"), "maxJobOpsPerStep": ("generation", "job_ops")}
 )
 
 
@@ -113,16 +109,14 @@ def _us(seconds: float) -> int:
 
 def _budgets(catalogue: Catalogue, clock: Clock, args: Configure, faults: list[str]) -> dict[str, dict[str, int]]:
     asked: dict[str, dict[str, int | None]] = {service: dict(given) for service, given in args.budgets.items()}
-    for alias, (service, names) in SEED_BUDGETS.items():
+    for alias, (service, name) in SEED_BUDGETS.items():
         value = getattr(args, alias)
         if value is None:
             continue
-        known = catalogue[service].budgets if service in catalogue else {}
-        own = next((name for name in names if name in known), None)
-        if service not in clock.services or own is None:
+        if service not in clock.services or service not in catalogue or name not in catalogue[service].budgets:
             faults.append(f"{alias}: the world has no service {service}, whose budget that is")
         else:
-            asked.setdefault(service, {})[own] = value
+            asked.setdefault(service, {})[name] = value
     wanted = {service: dict(given) for service, given in clock.budgets.items()}
     for service, given in asked.items():
         if service not in clock.services or service not in catalogue:

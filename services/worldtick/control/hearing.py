@@ -6,7 +6,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import msgspec
 from psycopg import ProgrammingError
@@ -22,7 +22,7 @@ from worldtick.control.rates import Rates
 from worldtick.control.replies import Reply, outgoing, reply_of
 from worldtick.control.scenario import NO_DEFAULTS, Defaults
 from worldtick.sealing.draft import Catalogue
-from worldtick.store.clocks import Clock, lock_clocks, wake_clocks
+from worldtick.store.clocks import Clock, lock_clocks
 from worldtick.store.commands import Answer, Heard, Owed, find_answer, find_decided, insert_heard, save_fate
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.keys import find_key
@@ -119,8 +119,7 @@ class Hearing:
             role = self._proved(conn, record, command)
         except _Unproved as unproved:
             refused = _inserted(insert_heard(conn, place, heard, False))
-            name = f"{place.topic}/{place.partition}/{place.offset}/{place.stamp_ms}"
-            return self._refuse(conn, refused, command, name, unproved.code, str(unproved), ())
+            return self._refuse(conn, refused, command, _name_of(place), unproved.code, str(unproved), ())
         key = insert_heard(conn, place, heard, True)
         if key is None:
             return self._repeated(conn, place, heard, command)
@@ -142,9 +141,8 @@ class Hearing:
             raise Refused("this record was just judged elsewhere")
         key = _inserted(insert_heard(conn, place, heard, False))
         if first.sha256 != heard.sha256:
-            name = f"{place.topic}/{place.partition}/{place.offset}/{place.stamp_ms}"
             said = f"id {command.id!r} of {command.actor} was given to another command; take a new one"
-            return self._refuse(conn, key, command, name, "id_taken", said, ())
+            return self._refuse(conn, key, command, _name_of(place), "id_taken", said, ())
         said_before = _stored(first)
         save_fate(conn, key, "duplicate", None, None, _columns(said_before), first.world_key)
         return Answered("duplicate", outgoing(said_before, command.world, command.actor, command.id, again=True))
@@ -206,8 +204,6 @@ class Hearing:
         owed = None
         if waits and clock is not None and not command.dry_run:
             owed = Owed(before, done.seq, done.until_us, done.directive_id)
-        if done.directive_id is not None and clock is not None:
-            wake_clocks(conn, [clock.world_key], call.wall_us)
         data = {
             "command_id": command.id,
             "actor": command.actor,
@@ -269,8 +265,7 @@ def _role_of(conn: Connection, record: Incoming, command: Command) -> Role:
         raise _Unproved("revoked", f"key {key.key_id} was revoked")
     if key.actor != command.actor:
         raise _Unproved("wrong_actor", f"key {key.key_id} is not {command.actor}'s")
-    roles: dict[str, Role] = {"viewer": "viewer", "owner": "owner", "admin": "admin"}
-    return roles[key.role]
+    return cast(Role, key.role)  # the table's check allows no other
 
 
 def _refuse_late(command: Command, record: Incoming, wall_us: int, auth: Auth) -> None:
@@ -304,6 +299,11 @@ def _stored(answer: Answer) -> Reply:
 
 def _columns(reply: Reply) -> tuple[bytes, str, str]:
     return reply.value, reply.reply_id, reply.said_at
+
+
+def _name_of(place: Place) -> str:
+    """What the reply to this very record is named by, where its id decides nothing."""
+    return "/".join(map(str, place))
 
 
 def _inserted(key: int | None) -> int:
