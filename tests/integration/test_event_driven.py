@@ -15,9 +15,13 @@ from worldtick.agenda.asked import AgendaScenario
 from worldtick.agenda.service import SERVICE
 from worldtick.clock.worldtime import EPOCH_S, HOUR_US, MINUTE_US, SECOND_US, WallTime, format_world_time
 from worldtick.contracts.errors import Faulty, Refused
+from worldtick.contracts.wire import EventWriter
 from worldtick.control.asking import ask
 from worldtick.control.clocks import SKIP_TO_NEXT, command_clock
+from worldtick.control.completing import complete
 from worldtick.control.creation import Pace, Plan, create_world
+from worldtick.control.desk import Answered, Incoming, Outgoing
+from worldtick.control.hearing import Hearing, Manners
 from worldtick.runtime.service import Service
 from worldtick.store.clocks import lock_clocks, unfinished
 from worldtick.store.db import Pool, transaction
@@ -113,6 +117,39 @@ def test_skipping_to_the_next_timer_by_hand(pool: Pool, publisher: Publisher, ru
         over = command_clock(pool, "w", SKIP_TO_NEXT, {})
     assert (over.now_us, over.target_us) == (9 * HOUR_US + 45 * MINUTE_US, None)
     assert [timer for timer, _ in _fates(pool)] == ["first", "night", "hair", "morning"]
+
+
+def test_skipping_by_commands_is_completed_with_what_was_executed(
+    pool: Pool, publisher: Publisher, run_worker: RunWorker
+) -> None:
+    key = _make(pool, "w", TIMERS, "latest", driver="manual")
+    pacer = Pacer(pool, publisher, Pacing(CATALOGUE))
+    hearing = Hearing(pool, CATALOGUE, Manners(), EventWriter())
+    completed: list[dict[str, Any]] = []
+    with run_worker(SERVICE), run_worker(COUNT), run_worker(MARKET), running(pacer.run_until):
+        for number, at_us in enumerate(sorted({timer["at_us"] for timer in TIMERS})):
+            reply = _skip(hearing, number)
+            assert (reply["status"], reply["changed"], reply["completes"]) == ("accepted", True, True)
+            until(lambda at_us=at_us: _settled(pool, key, at_us))  # type: ignore[misc]
+            complete(pool, EventWriter(), 0, lambda records: completed.extend(map(_data, records)))
+        over = _skip(hearing, len(TIMERS))
+    assert [reply["events_executed"] for reply in completed] == [2, 1, 1]
+    assert completed[0]["next_event_time"] == format_world_time(2 * HOUR_US + 10 * MINUTE_US + 1, EPOCH_S)
+    assert (over["status"], over["changed"], over["completes"]) == ("accepted", False, False)
+    assert over["message"] == "No more events"
+
+
+def _skip(hearing: Hearing, number: int) -> dict[str, Any]:
+    """The reply to clock.skip_to_next."""
+    value = json.dumps({"id": f"skip-{number}", "actor": "ann", "name": SKIP_TO_NEXT, "world": "w"}).encode()
+    verdict = hearing.judge(Incoming("world.control", 0, number, 0, None, value, None))
+    assert isinstance(verdict, Answered)
+    return _data(verdict.reply)
+
+
+def _data(reply: Outgoing) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(reply.value or b"")["data"]
+    return data
 
 
 @pytest.mark.parametrize("execute", [True, False])

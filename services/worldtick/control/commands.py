@@ -30,6 +30,7 @@ from worldtick.store.worlds import World
 Role = Literal["viewer", "owner", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("viewer", "owner", "admin")  # each may what those before it may
 DIRECTIVE: Final = "directive."
+_MOVES: Final = ("clock.advance", "clock.set", clocks.SKIP_TO_NEXT)  # these aim the clock; done when it is there
 _FORCED_MAX: Final = 26  # a forced day: its hours, its daily tick, and one that was owed
 
 
@@ -161,7 +162,9 @@ def _force(call: Call, args: Force) -> Done:
 def _clock(call: Call, args: BaseModel) -> Done:
     clock = call.locked()
     changed = clocks.apply(call.conn, clock, call.name, args, call.wall_us)
-    moves = changed and call.name in ("clock.advance", "clock.set")
+    if call.name == clocks.SKIP_TO_NEXT and clock.target_us is None:
+        return Done(False, "No more events")
+    moves = changed and call.name in _MOVES
     said = "on its way" if moves else "done"
     return Done(changed, said if changed else "it was so already", until_us=clock.target_us if moves else None)
 
