@@ -19,9 +19,7 @@ from worldtick.agenda.asked import (
 )
 from worldtick.agenda.codec import decode, encode
 from worldtick.clock.errors import NotAMoment
-from worldtick.clock.worldtime import SECOND_US
 from worldtick.contracts.sealed import Directive, SealedTick
-from worldtick.contracts.stamps import rfc3339
 from worldtick.runtime.declared import EFFECTS_MAX
 from worldtick.runtime.service import Effect, Event, Projection, Service, Step
 
@@ -104,7 +102,7 @@ def _effect(fate: Fate) -> Effect:
 def _events(lived: Lived, tick: SealedTick) -> list[Event]:
     events = [_event(fate, tick) for fate in lived.fates]
     if lived.completed:
-        at = rfc3339(tick.epoch_s * SECOND_US + tick.to_us)
+        at = tick.date(tick.to_us)
         events.append(Event("simulation_complete", {"at": at, "tick_id": tick.tick_id}))
     return events
 
@@ -114,7 +112,7 @@ def _event(fate: Fate, tick: SealedTick) -> Event:
     data: dict[str, Any] = {"timer": fate.name, "tick_id": tick.tick_id}
     timer = fate.timer
     if timer is not None:
-        data["at"] = rfc3339(tick.epoch_s * SECOND_US + timer.at_us)
+        data["at"] = tick.date(timer.at_us)
     if fate.reason:
         data["reason"] = fate.reason
     if timer is not None and fate.what in ("fired", "skipped"):

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from worldtick.contracts.stamps import rfc3339
+
 Kind = Literal["genesis", "step", "hourly", "daily"]
 Stream = Literal["all", "hourly", "daily"]
 KIND_NUMBER: dict[str, int] = {"genesis": 0, "step": 1, "hourly": 2, "daily": 3}
@@ -51,6 +53,15 @@ class SealedTick(msgspec.Struct, frozen=True, array_like=True):
     def directives_of(self, service: str) -> list[Directive]:
         """The directives of one service, in the order in which they take effect."""
         return [directive for directive in self.directives if directive.service == service]
+
+    def fact(self, name: str) -> dict[str, int]:
+        """A fact's keys of all services and slices; where two say the same key, the later in order."""
+        slices = (values for said in self.facts.get(name, {}).values() for values in said.values())
+        return {key: value for values in slices for key, value in values.items()}
+
+    def date(self, at_us: int) -> str:
+        """RFC 3339 of a world time."""
+        return rfc3339(self.epoch_s * 1_000_000 + at_us)
 
 
 _decoder = msgspec.msgpack.Decoder(SealedTick)

@@ -16,7 +16,7 @@ from worldtick.contracts.ids import ring_id
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.schemas import known
 from worldtick.contracts.sealed import SealedTick
-from worldtick.contracts.stamps import calendar_numbers, rfc3339
+from worldtick.contracts.stamps import calendar_numbers
 
 Format = Literal["json", "avro", "avro-confluent"]
 TICKER: Final = "simulation.ticker"
@@ -40,7 +40,7 @@ class EventWriter:
 
     def ring(self, tick: SealedTick, topic: str) -> bytes:
         """The record of a sealed tick on `topic` (without the deployment's prefix), whose name is its event type."""
-        stamp = rfc3339(tick.epoch_s * 1_000_000 + tick.to_us)
+        stamp = tick.date(tick.to_us)
         return self.event(ring_id(tick.tick_id, topic), topic, stamp, TICKER, _ring_data(tick, topic, stamp))
 
     def event(

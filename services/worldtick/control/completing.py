@@ -4,22 +4,18 @@ Lives here: which commands are, and their reply. Not here: accepting (hearing), 
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
-
-from worldtick.contracts.stamps import rfc3339
+from worldtick.clock.worldtime import format_world_time
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.desk import Outgoing
 from worldtick.control.replies import outgoing, reply_of
 from worldtick.sealing.draft import AGENDA
-from worldtick.sealing.timers import NEXT_TIMER
+from worldtick.sealing.timers import said_by
 from worldtick.store.clocks import unfinished
 from worldtick.store.commands import Pending, save_completed, seq_reaching, take_pending
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.timers import agendas_of, count_fates
 
 PENDING_MAX: Final = 500  # looked at together
-
-_decode_facts = msgspec.msgpack.Decoder(dict[str, dict[str, int]]).decode
 
 
 def complete(pool: Pool, writer: EventWriter, wall_us: int, publish: Callable[[Sequence[Outgoing]], None]) -> int:
@@ -65,7 +61,7 @@ def _completed(conn: Connection, row: Pending, seq: int | None, writer: EventWri
         "world": row.world_id,
         "message": f"the world is {row.status}" if ended else "all services have finished its tick",
         "tick": seq,
-        "game_time": rfc3339(row.epoch_s * 1_000_000 + row.now_us),
+        "game_time": format_world_time(row.now_us, row.epoch_s),
         "events_executed": fates["fired"],
         "events_skipped": fates["skipped"],
         "next_event_time": _next_event(conn, row),
@@ -76,7 +72,6 @@ def _completed(conn: Connection, row: Pending, seq: int | None, writer: EventWri
 
 def _next_event(conn: Connection, row: Pending) -> str | None:
     for agenda in agendas_of(conn, [row.world_key], AGENDA):
-        said = _decode_facts(bytes(agenda.facts)).get(NEXT_TIMER, {}) if agenda.facts is not None else {}
-        if "us" in said:
-            return rfc3339(row.epoch_s * 1_000_000 + said["us"])
+        if (next_us := said_by(agenda).get("us")) is not None:
+            return format_world_time(next_us, row.epoch_s)
     return None

@@ -11,9 +11,9 @@ from typing import Any, Final, Literal, cast
 import msgspec
 from psycopg import ProgrammingError
 
+from worldtick.clock.worldtime import format_world_time
 from worldtick.contracts.commands import Command, is_expired, read_command
 from worldtick.contracts.errors import Faulty, Refused, Unavailable, Unreadable
-from worldtick.contracts.stamps import rfc3339
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.commands import Call, CommandKind, Done, Role, commands_of, kind_named, perform, refuse_unallowed
 from worldtick.control.desk import Answered, Dead, Incoming
@@ -218,7 +218,7 @@ class Hearing:
             "tick_id": done.tick_id,
             "directive_id": None if command.dry_run else done.directive_id,
             "completes": owed is not None,
-            "game_time": rfc3339(clock.epoch_s * 1_000_000 + clock.now_us) if clock else None,
+            "game_time": format_world_time(clock.now_us, clock.epoch_s) if clock else None,
         }
         reply = reply_of(self._writer, name, call.wall_us, data)
         world_key = clock.world_key if clock else None

@@ -4,11 +4,10 @@ Lives here: the binding of the core to the runtime's contract. Not here: any mar
 from collections.abc import Mapping, Sequence
 
 from worldtick.clock.calendar import hour_of_day
-from worldtick.clock.worldtime import HOUR_US, SECOND_US
+from worldtick.clock.worldtime import HOUR_US
 from worldtick.contracts.envelope import price_of
 from worldtick.contracts.said import MarketCleared
 from worldtick.contracts.sealed import SealedTick
-from worldtick.contracts.stamps import rfc3339
 from worldtick.economy.codec import decode, encode
 from worldtick.economy.factors import DEMAND, DEMAND_FACT, SUPPLY, Shock, factors_of, live_shocks, shock_at
 from worldtick.economy.market import Lived, Market, MarketTick, genesis, step_batch
@@ -76,7 +75,7 @@ def _told(market: Market, tick: SealedTick) -> MarketTick:
 def _said(lived: Lived, tick: SealedTick) -> Step[Market]:
     plan = lived.market.plan
     game_hour = hour_of_day(tick.to_us, tick.epoch_s)
-    stamp = rfc3339(tick.to_us + tick.epoch_s * SECOND_US)
+    stamp = tick.date(tick.to_us)
     events: list[Event] = []
     rows: list[Row] = []
     prices = lived.market.price.tolist()

@@ -8,7 +8,6 @@ import numpy as np
 
 from worldtick.clock.worldtime import HOUR_US, MINUTE_US, SECOND_US
 from worldtick.contracts.sealed import SealedTick
-from worldtick.contracts.stamps import rfc3339
 from worldtick.npc import codec
 from worldtick.npc.demand import SOURCE, demand_ppm
 from worldtick.npc.edits import Edit, Focus, Meeting
@@ -253,7 +252,7 @@ def _actions(state: Slice, lived: Lived, tick: SealedTick) -> Iterator[Event]:
             "phase": "started" if phase == Phase.STARTED else "finished",
             "location": plan.places[place],
             "tick_id": tick.tick_id,
-            "at": rfc3339((at_s + tick.epoch_s) * SECOND_US),
+            "at": tick.date(at_s * SECOND_US),
             "tier": TIERS[tier[who]],
         }
         if partner >= 0:
@@ -270,7 +269,7 @@ def _intents(state: Slice, lived: Lived, tick: SealedTick) -> Iterator[Event]:
             "intent": Intent(int(plan.tables.intent[activity])).name.lower(),
             "activity": plan.activities[activity],
             "tick_id": tick.tick_id,
-            "at": rfc3339((at_s + tick.epoch_s) * SECOND_US),
+            "at": tick.date(at_s * SECOND_US),
         }
         if item >= 0:
             data["item"] = plan.items[item]

@@ -8,7 +8,7 @@ from xxhash import xxh3_128_hexdigest
 
 from worldtick.contracts.outputs import decode_outputs
 from worldtick.contracts.sealed import KIND_NAME, SealedTick, decode_sealed
-from worldtick.contracts.stamps import rfc3339, stamp_text
+from worldtick.contracts.stamps import stamp_text
 from worldtick.contracts.topics import SIMULATION_EVENT
 from worldtick.observer.overview import STATES
 from worldtick.store.db import Connection
@@ -72,7 +72,7 @@ def _life(row: TickRow, done: Sequence[Finish], pasts: Mapping[str, Sequence[Pas
         seq=row.seq,
         kind=KIND_NAME[row.kind],
         kind_seq=row.kind_seq,
-        slot=rfc3339(tick.epoch_s * 1_000_000 + tick.to_us),
+        slot=tick.date(tick.to_us),
         tick_id=str(row.tick_id),
         triggered_by=row.triggered_by,
         sealed_at=stamp_text(row.sealed_at),
@@ -168,8 +168,8 @@ def sealing_of(world: World, row: TickRow) -> Sealing:
         kind=tick.kind,
         kind_seq=row.kind_seq,
         tick_id=tick.tick_id,
-        from_time=rfc3339(tick.epoch_s * 1_000_000 + tick.from_us),
-        slot=rfc3339(tick.epoch_s * 1_000_000 + tick.to_us),
+        from_time=tick.date(tick.from_us),
+        slot=tick.date(tick.to_us),
         hours=tick.hours,
         triggered_by=tick.triggered_by,
         caused_by=tick.caused_by,

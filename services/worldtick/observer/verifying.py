@@ -9,7 +9,6 @@ import msgspec
 
 from worldtick.contracts.errors import Refused
 from worldtick.contracts.sealed import SealedTick, decode_sealed
-from worldtick.contracts.stamps import rfc3339
 from worldtick.runtime.memory import section_of
 from worldtick.runtime.recovery import digest_of, replay
 from worldtick.runtime.service import Service
@@ -167,7 +166,7 @@ class _remembered:  # noqa: N801 - reads as a verb: an iterator that remembers
 def _difference(
     place: int, tick: SealedTick | None, recorded: bytes | None, replayed: bytes | None, why: str
 ) -> Difference:
-    slot = rfc3339(tick.epoch_s * 1_000_000 + tick.to_us) if tick is not None else None
+    slot = tick.date(tick.to_us) if tick is not None else None
     one, other = (None if digest is None else digest.hex() for digest in (recorded, replayed))
     return Difference(place, tick.seq if tick is not None else None, slot, one, other, why)
 

@@ -52,7 +52,7 @@ def setup(level: str, form: Form = "json", stream: TextIO | None = None, **field
 
 def of_tick(tick: SealedTick) -> dict[str, Any]:
     """The fields that put a line into a tick's life: world, tick (seq), tick_id, kind, slot (world time, RFC 3339)."""
-    slot = rfc3339(tick.epoch_s * 1_000_000 + tick.to_us)
+    slot = tick.date(tick.to_us)
     return {"world": tick.world, "tick": tick.seq, "tick_id": tick.tick_id, "kind": tick.kind, "slot": slot}
 
 

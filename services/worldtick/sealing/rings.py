@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 from worldtick.contracts.headers import Headers, cloudevent_headers, derived_traceparent
 from worldtick.contracts.ids import ring_id
 from worldtick.contracts.sealed import SealedTick
-from worldtick.contracts.stamps import rfc3339
 from worldtick.contracts.wire import TICKER, EventWriter
 
 TOPIC_ALL: Final = "world.tick"
@@ -30,7 +29,7 @@ def topics_of(kind: str) -> tuple[str, ...]:
 def ring_on(topic: str, tick: SealedTick, writer: EventWriter) -> RingRecord:
     """The record of a tick on one topic."""
     value = writer.ring(tick, topic)
-    stamp = rfc3339(tick.epoch_s * 1_000_000 + tick.to_us)
+    stamp = tick.date(tick.to_us)
     trace = tick.traceparent or derived_traceparent(tick.tick_id)
     headers = cloudevent_headers(ring_id(tick.tick_id, topic), topic, stamp, TICKER, tick.world, trace, value)
     return RingRecord(topic, tick.world.encode(), value, headers)

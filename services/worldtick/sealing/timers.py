@@ -63,12 +63,17 @@ def ahead_of(conn: Connection, clocks: Sequence[Clock]) -> dict[int, Ahead]:
     }
 
 
+def said_by(row: AgendaRow) -> dict[str, int]:
+    """The agenda's fact as it stands: us -> world time of the next pending timer; over -> 1."""
+    return _decode(row.facts).get(NEXT_TIMER, {}) if row.facts is not None else {}
+
+
 def plan(clock: Clock, row: AgendaRow, waiting: Collection[Waiting], touched: bool) -> Ahead:
     """What a world has before it, from what its agenda said last and what waits for it.
 
     touched: a tick that the agenda has not finished brings it directives.
     """
-    said = _decode(row.facts).get(NEXT_TIMER, {}) if row.facts is not None else {}
+    said = said_by(row)
     next_us = said.get("us")
     in_flight = row.version < clock.seq
     settled = not touched and not (in_flight and next_us is not None and next_us <= clock.now_us)

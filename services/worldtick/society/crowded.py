@@ -6,9 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from worldtick.clock.worldtime import SECOND_US
 from worldtick.contracts.sealed import SealedTick
-from worldtick.contracts.stamps import rfc3339
 from worldtick.runtime.service import Event, Step
 from worldtick.society.crowd import days
 from worldtick.society.crowd.days import Counted, Crowd, CrowdDay, CrowdLived, Planted
@@ -49,12 +47,6 @@ def step(crowd: Crowd, tick: SealedTick) -> Step[Crowd]:
 
 
 def _told(town: Town, tick: SealedTick) -> CrowdDay:
-    prices = {
-        key: price
-        for slices in tick.facts.get(PRICES, {}).values()
-        for values in slices.values()
-        for key, price in values.items()
-    }
     planted = [
         Planted(town.sectors.index(asked.sector), KINDS[asked.kind], asked.tellers)
         for asked in (
@@ -62,7 +54,7 @@ def _told(town: Town, tick: SealedTick) -> CrowdDay:
         )
         if asked.sector in town.sectors
     ]
-    return CrowdDay(tick.seed, tick.budget(NAME, AGENT_STEPS), prices, tuple(planted))
+    return CrowdDay(tick.seed, tick.budget(NAME, AGENT_STEPS), tick.fact(PRICES), tuple(planted))
 
 
 def _said(lived: CrowdLived, tick: SealedTick) -> Step[Crowd]:
@@ -96,7 +88,7 @@ def _news(town: Town, counted: Counted, signal: Signal, demand_ppm: Mapping[str,
         "magnitude": signal.score_tenths / 10,
         "change_percent": signal.change_tenths / 10,
         "agent_count": sum(residents) if location == EVERYWHERE else residents[signal.location],
-        "aggregation_timestamp": rfc3339(tick.to_us + tick.epoch_s * SECOND_US),
+        "aggregation_timestamp": tick.date(tick.to_us),
         "time_window_minutes": DAY_MINUTES,
         "predicted_duration_minutes": signal.expected_minutes,
         "tick_id": tick.tick_id,

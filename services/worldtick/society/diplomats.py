@@ -7,9 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from worldtick.clock.calendar import simulation_day
-from worldtick.clock.worldtime import DAY_US, SECOND_US
+from worldtick.clock.worldtime import DAY_US
 from worldtick.contracts.sealed import SealedTick
-from worldtick.contracts.stamps import rfc3339
 from worldtick.runtime.service import Event, Step
 from worldtick.society.diplomacy import relations
 from worldtick.society.diplomacy.days import (
@@ -66,8 +65,8 @@ def live(state: Diplomacy, tick: SealedTick) -> Step[Any]:
         seq=tick.seq,
         now_us=tick.to_us,
         pairs=tick.budget(NAME, PAIRS),
-        prices=_fact(tick, PRICES),
-        unrest_ppm=_fact(tick, UNREST),
+        prices=tick.fact(PRICES),
+        unrest_ppm=tick.fact(UNREST),
         told=tuple(_told(plan, tick)),
     )
     lived = step(plan, state.relations, day)
@@ -86,15 +85,6 @@ def _plan(section: SocietyScenario) -> Plan:
     if section.diplomacy is None:
         raise ValueError("the section has no diplomacy")
     return section.diplomacy.plan
-
-
-def _fact(tick: SealedTick, name: str) -> dict[str, int]:
-    """A fact's keys of all services and slices; where two say the same key, the later in order."""
-    found: dict[str, int] = {}
-    for slices in tick.facts.get(name, {}).values():
-        for values in slices.values():
-            found.update(values)
-    return found
 
 
 def _told(plan: Plan, tick: SealedTick) -> Iterator[Told]:
@@ -176,7 +166,7 @@ def _treaty(plan: Plan, now: Relations, note: TreatyNote, tick: SealedTick, game
     }
     until_us = int(now.until[note.pair, note.kind])
     if note.change is Change.SIGNED and until_us:
-        data["until"] = rfc3339(until_us + tick.epoch_s * SECOND_US)
+        data["until"] = tick.date(until_us)
     if note.change is Change.BROKEN:
         data["broken_by"] = (first, second)[note.side]
     return Event("treaty_update", data)
