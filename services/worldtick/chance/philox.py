@@ -22,6 +22,8 @@ _W0 = np.uint64(0x9E3779B97F4A7C15)
 _W1 = np.uint64(0xBB67AE8584CAA73B)
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
+_HALF = np.uint64(32)
+_LOW_HALF = np.uint64(0xFFFFFFFF)
 RETRIES_MAX = 64  # blocks that `below` may read; each is refused with a chance under 2^-4, so none gets there
 WORD_MASK = (1 << 64) - 1
 
@@ -107,3 +109,13 @@ def words(seed: int, seq: int, entities: NDArray[np.uint64], stream: int, page: 
     numbers = entities.astype(np.uint64, copy=False)
     _fill(np.uint64(seed & WORD_MASK), np.uint64(seq), numbers, np.uint64(stream), np.uint64(page), out)
     return out
+
+
+def scaled_high(word: NDArray[np.uint64], bound: Any) -> NDArray[np.int64]:
+    """Integers in [0, bound) out of the upper halves of words; bound: below 2^31, one for all or one for each."""
+    return ((word >> _HALF) * np.asarray(bound).astype(np.uint64) >> _HALF).astype(np.int64)
+
+
+def scaled_low(word: NDArray[np.uint64], bound: Any) -> NDArray[np.int64]:
+    """The same out of their lower halves."""
+    return ((word & _LOW_HALF) * np.asarray(bound).astype(np.uint64) >> _HALF).astype(np.int64)

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from worldtick.chance.philox import WORD_MASK, words
+from worldtick.chance.philox import WORD_MASK, scaled_high, scaled_low, words
 from worldtick.chance.streams import ChanceStream
 from worldtick.economy.factors import Shock
 from worldtick.economy.hours import live_worlds, scratch
@@ -17,7 +17,6 @@ from worldtick.economy.plan import Plan
 
 Report = NDArray[np.int64]
 WORLDS_AT_ONCE = 64  # of 100 people: a megabyte, which stays in the processor's caches from the copy in to the copy out
-_LOW_HALF = np.uint64(0xFFFFFFFF)
 
 
 class Market(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -136,7 +135,7 @@ def body_bytes(plan: Plan) -> int:
 def genesis(plan: Plan, seed: int) -> Market:
     """The first state: equal money, some stock, beliefs scattered round the base prices, purses begun at random."""
     draws = _draws(seed, plan.persons, len(plan.commodities))
-    shift = (draws & _LOW_HALF).astype(np.int64) * 401 // (1 << 32) - 200  # up to a fifth off, in thousandths
+    shift = scaled_low(draws, 401) - 200  # up to a fifth off, in thousandths
     market = Market(plan, np.zeros(body_bytes(plan), np.uint8))
     market.money[:] = plan.money_ticks
     market.price[:] = np.tile(plan.base_price, len(plan.districts))
@@ -146,7 +145,7 @@ def genesis(plan: Plan, seed: int) -> Market:
     market.trade[:] = plan.person_trade
     _stock_up(market)
     buys = (plan.tables.spend_ppm > 0) & ~_own(market)
-    begun = (draws >> np.uint64(32)).astype(np.int64) * plan.base_price >> 32  # else nobody could buy what is dear
+    begun = scaled_high(draws, plan.base_price)  # else nobody could buy what is dear
     market.purse[:] = np.where(buys, np.minimum(begun, plan.money_ticks // 4), 0)
     return market
 

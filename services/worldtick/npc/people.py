@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from worldtick.chance.philox import words
+from worldtick.chance.philox import scaled_high, scaled_low, words
 from worldtick.chance.streams import ChanceStream
 from worldtick.npc.plan import Plan, Table
 from worldtick.npc.units import (
@@ -23,8 +23,6 @@ from worldtick.npc.units import (
     Tier,
 )
 
-_HALF = np.uint64(32)
-_LOW = np.uint64(0xFFFFFFFF)
 _PAIR = 2
 ACQUAINTED = (40, 40, 40, 10)  # points of a first tie on the four axes
 NEAR = 16  # first ties are among the next so many entities
@@ -110,7 +108,7 @@ def genesis(plan: Plan, seed: int, number: int) -> Slice:
     level = np.empty((len(LEVELS), n), np.uint16)
     for row in range(len(LEVELS)):
         word = drawn[1 + row // 4][:, row % 4]
-        level[row] = FULL // 2 + _high(word, FULL // 2) if row < len(NEEDS) else EVEN
+        level[row] = FULL // 2 + scaled_high(word, FULL // 2) if row < len(NEEDS) else EVEN
     tie, axis = _ties(plan, entity, n, drawn[5])
     cools = int(tables.cool_row.max()) + 1
     people = People(
@@ -158,7 +156,7 @@ def _places(plan: Plan, kind: Table, district: Table, word: NDArray[np.uint64]) 
     spot = kind.astype(np.int64) * len(plan.districts) + district
     start = tables.spot_start[spot]
     many = np.maximum(1, tables.spot_start[spot + 1] - start)
-    return tables.spot_place[np.minimum(start + _high(word, many), len(plan.places) - 1)].astype(np.int16)
+    return tables.spot_place[np.minimum(start + scaled_high(word, many), len(plan.places) - 1)].astype(np.int16)
 
 
 def _ties(plan: Plan, entity: NDArray[np.uint64], n: int, drawn: NDArray[np.uint64]) -> tuple[Table, Table]:
@@ -167,7 +165,7 @@ def _ties(plan: Plan, entity: NDArray[np.uint64], n: int, drawn: NDArray[np.uint
     axis = np.zeros((4, plan.ties, n), np.int8)
     near = min(NEAR, (plan.count - 1) // _PAIR)
     for slot in range(min(_PAIR, plan.ties) if near else 0):
-        ahead = 1 + slot * near + _high(drawn[:, slot], near)
+        ahead = 1 + slot * near + scaled_high(drawn[:, slot], near)
         tie[slot] = (entity.astype(np.int64) + ahead) % plan.count
         axis[:, slot] = np.array(ACQUAINTED, np.int8)[:, None]
     return tie, axis
@@ -189,13 +187,6 @@ def _preferences(plan: Plan, n: int, drawn: NDArray[np.uint64]) -> Table:
     return taste
 
 
-def _high(word: NDArray[np.uint64], bound: Any) -> NDArray[np.int64]:
-    """Integers in [0, bound) out of the words' upper halves."""
-    return ((word >> _HALF) * np.asarray(bound).astype(np.uint64) >> _HALF).astype(np.int64)
-
-
 def _half(drawn: NDArray[np.uint64], number: int, bound: Any) -> NDArray[np.int64]:
     """Integers in [0, bound) out of the number-th half of (n, 4) words."""
-    word = drawn[:, number // 2]
-    half = word >> _HALF if number % 2 == 0 else word & _LOW
-    return (half * np.asarray(bound).astype(np.uint64) >> _HALF).astype(np.int64)
+    return (scaled_low if number % 2 else scaled_high)(drawn[:, number // 2], bound)

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from worldtick.chance.philox import scaled_low
 from worldtick.npc.people import People
 from worldtick.npc.plan import Plan, Table
 from worldtick.npc.units import EVEN, HOUR_S, NEVER, POINT, Tier
 
 REST_RATE = 4 * POINT  # units an hour by which the levels of one asleep come to even
 _SPREAD = np.uint64(2_654_435_761)  # Knuth's: neighbours decide at different seconds
-_LOW = np.uint64(0xFFFFFFFF)
-_HALF = np.uint64(32)
 
 
 def placed(people: People, limits: Sequence[int], now_s: int) -> Table:
@@ -39,8 +38,8 @@ def moved(plan: Plan, first: int, people: People, tier: Table, intervals_s: Sequ
     interval = np.array([*intervals_s[: Tier.ASLEEP], 0], np.int64)
     _wake(plan, people, changed[was == Tier.ASLEEP], now_s)
     woken = changed[(was == Tier.ASLEEP) & (now != Tier.ASLEEP)]
-    spread = (woken.astype(np.uint64) + np.uint64(first)) * _SPREAD & _LOW
-    people.due_s[woken] = now_s + (spread * interval[tier[woken]].astype(np.uint64) >> _HALF).astype(np.int64)
+    spread = (woken.astype(np.uint64) + np.uint64(first)) * _SPREAD
+    people.due_s[woken] = now_s + scaled_low(spread, interval[tier[woken]])
     nearer = changed[(now < was) & (was != Tier.ASLEEP)]
     sooner = np.maximum(now_s, people.seen_s[nearer] + interval[tier[nearer]])
     people.due_s[nearer] = np.minimum(people.due_s[nearer], sooner)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldtick.chance.compiled import compiled
-from worldtick.chance.philox import words
+from worldtick.chance.philox import scaled_high, scaled_low, words
 from worldtick.chance.streams import ChanceStream
 from worldtick.society.crowd.rules import (
     EVEN,
@@ -25,8 +25,6 @@ from worldtick.society.crowd.rules import (
 )
 from worldtick.society.crowd.town import Town
 
-_HALF = np.uint64(32)
-_LOW = np.uint64(0xFFFFFFFF)
 SOCIABLE_LOW, SOCIABLE_SPAN = 10, 21
 
 
@@ -36,16 +34,16 @@ def genesis(town: Town, seed: int) -> NDArray[Any]:
     n = town.agents
     drawn = words(seed, 0, np.arange(n, dtype=np.uint64), ChanceStream.CROWD_GENESIS)
     people = np.zeros(n, PERSON)
-    people["home_x"] = _high(drawn[:, 0], width)
-    people["home_y"] = _low(drawn[:, 0], height)
+    people["home_x"] = scaled_high(drawn[:, 0], width)
+    people["home_y"] = scaled_low(drawn[:, 0], height)
     span = 2 * WORK_WITHIN + 1
-    people["work_x"] = np.clip(people["home_x"] + _high(drawn[:, 1], span) - WORK_WITHIN, 0, width - 1)
-    people["work_y"] = np.clip(people["home_y"] + _low(drawn[:, 1], span) - WORK_WITHIN, 0, height - 1)
-    people["wage"] = WAGE_LOW + _high(drawn[:, 2], WAGE_SPAN)
-    people["patience"] = PATIENCE_LOW + _low(drawn[:, 2], PATIENCE_SPAN)
-    people["sociability"] = SOCIABLE_LOW + _high(drawn[:, 3], SOCIABLE_SPAN)
-    people["hunger"] = _low(drawn[:, 3], HUNGRY)
-    people["social"] = _low(drawn[:, 3], LONELY)
+    people["work_x"] = np.clip(people["home_x"] + scaled_high(drawn[:, 1], span) - WORK_WITHIN, 0, width - 1)
+    people["work_y"] = np.clip(people["home_y"] + scaled_low(drawn[:, 1], span) - WORK_WITHIN, 0, height - 1)
+    people["wage"] = WAGE_LOW + scaled_high(drawn[:, 2], WAGE_SPAN)
+    people["patience"] = PATIENCE_LOW + scaled_low(drawn[:, 2], PATIENCE_SPAN)
+    people["sociability"] = SOCIABLE_LOW + scaled_high(drawn[:, 3], SOCIABLE_SPAN)
+    people["hunger"] = scaled_low(drawn[:, 3], HUNGRY)
+    people["social"] = scaled_low(drawn[:, 3], LONELY)
     people["mood"] = EVEN
     people["food"] = LARDER
     people["money"] = SAVINGS // 2 * town.food_price_ticks
@@ -75,12 +73,3 @@ def cells_of(people: NDArray[Any]) -> Iterator[tuple[int, tuple[int, int]]]:
         while number >= 0:
             yield number, (xs[number], ys[number])
             number = above[number]
-
-
-def _high(word: NDArray[np.uint64], bound: int) -> NDArray[np.int64]:
-    """Integers in [0, bound) out of the words' upper halves."""
-    return ((word >> _HALF) * np.uint64(bound) >> _HALF).astype(np.int64)
-
-
-def _low(word: NDArray[np.uint64], bound: int) -> NDArray[np.int64]:
-    return ((word & _LOW) * np.uint64(bound) >> _HALF).astype(np.int64)

@@ -19,7 +19,6 @@ from worldtick.society.diplomacy.rules import (
     CAUSES,
     FEELING_MAX,
     MEMORY,
-    TREATIES,
     USUAL_DAYS,
     Cause,
     Change,
@@ -214,8 +213,3 @@ def _of_factions(plan: Plan, of_homes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _ppm(value: int) -> int:
     return max(0, min(1_000_000, value))
-
-
-def signed(relations: Relations, pair: int, now_us: int) -> list[Treaty]:
-    """The treaties of a pair that hold."""
-    return [Treaty(kind) for kind in range(TREATIES) if relations.until[pair, kind] > now_us]

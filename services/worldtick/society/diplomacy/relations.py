@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from worldtick.chance.philox import words
+from worldtick.chance.philox import scaled_high, words
 from worldtick.chance.streams import ChanceStream
 from worldtick.society.diplomacy.plan import Plan
-from worldtick.society.diplomacy.rules import CAUSES, FEELING_MAX, GRIEVANCES, MEMORY, POWERS, TREATIES, Relation
+from worldtick.society.diplomacy.rules import CAUSES, GRIEVANCES, MEMORY, POWERS, TREATIES, Relation
 
 LOVE_SPAN, LOVE_LOW = 90_000, -42_000  # what pairs feel by nature, uniform
 
@@ -65,10 +65,9 @@ def genesis(plan: Plan, seed: int) -> Relations:
     """The first day: at peace, or in a cold war where both by nature dislike each other; feelings as by nature."""
     arrays = {name: np.zeros(shape, dtype) for name, dtype, shape in layout(plan)}
     drawn = words(seed, 0, np.arange(plan.pairs, dtype=np.uint64), ChanceStream.DIPLOMACY_GENESIS)
-    span = np.uint64(LOVE_SPAN)
-    common = ((drawn[:, 0] >> np.uint64(32)) * span >> np.uint64(32)).astype(np.int64) + LOVE_LOW
+    common = scaled_high(drawn[:, 0], LOVE_SPAN) + LOVE_LOW
     for side in (0, 1):
-        own = ((drawn[:, 1 + side] >> np.uint64(32)) * span >> np.uint64(32)).astype(np.int64) + LOVE_LOW
+        own = scaled_high(drawn[:, 1 + side], LOVE_SPAN) + LOVE_LOW
         arrays["nature"][:, side] = (3 * common + own) // 4
     arrays["love"][:] = arrays["nature"]
     arrays["power"][:] = plan.power
@@ -103,8 +102,3 @@ def decode(body: bytes, plan: Plan) -> Relations:
     if len(arrays) != len(Relations._fields) or at != len(body):
         raise ValueError(f"{len(body)} bytes are no relations of {len(plan.factions)} factions")
     return Relations(*arrays)
-
-
-def clamped(value: int) -> int:
-    """A feeling within its bounds."""
-    return max(-FEELING_MAX, min(FEELING_MAX, value))
