@@ -155,7 +155,7 @@ class _Day:
         elif isinstance(order, Skip):
             self._skip(order.before_us)
         elif isinstance(order, Refuse):
-            self.fates.append(Fate("refused", order.name, None, reason=order.reason))
+            self._refuse(order.name, order.reason)
 
     def run(self, to_us: int, bounds: Bounds) -> int:
         """Work through what is due or to be skipped, as far as the bounds go; how many came up."""

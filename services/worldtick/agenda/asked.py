@@ -18,7 +18,7 @@ NESTED_MAX: Final = 16
 SCENARIO_TIMERS_MAX: Final = 1_000
 EPOCH_S: Final = 0  # where only spans are read, any epoch gives the same
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,127}$"
-_TIMES = ("at", "at_us", "after", "after_us")
+_TIMES = {"at", "at_us", "after", "after_us", "every", "every_us"}
 
 TimerName = Annotated[str, Field(pattern=_NAME)]
 WorldUs = Annotated[int, Field(strict=True, ge=0, le=2**62)]
@@ -79,7 +79,7 @@ class TimerAdd(Asked):
         if self.every is not None and self.every_us is not None:
             raise ValueError("name every or every_us, not both")
         try:
-            due_us(self.model_dump(include={*_TIMES, "every", "every_us"}), 0, EPOCH_S)
+            due_us(self._times(), 0, EPOCH_S)
         except NotAMoment as fault:
             raise ValueError(str(fault)) from fault
         if self.count is not None and self.every is None and self.every_us is None:
@@ -88,12 +88,15 @@ class TimerAdd(Asked):
 
     def put(self, from_us: int, epoch_s: int, source: str) -> Put:
         """What the agenda is to do in the tick that begins at `from_us`. Raises NotAMoment: beyond year 9999."""
-        asked = self.model_dump(include={*_TIMES, "every", "every_us"})
+        asked = self._times()
         then = self.then.packed() if self.then is not None else None
         payload = canonical(self.payload, PAYLOAD_BYTES_MAX) if self.payload else ""
         at_us, every_us = due_us(asked, from_us, epoch_s), interval_us(asked)
         left = (self.count or 0) if every_us else 1
         return Put(self.id, at_us, every_us, left, self.priority, payload, then, source)
+
+    def _times(self) -> dict[str, Any]:
+        return self.model_dump(include=_TIMES)
 
 
 class TimerCancel(Asked):

@@ -10,7 +10,7 @@ from worldtick.npc.units import AXIS_FULL, FULL, HOPS_MAX, UNITS_MAX, Intent, Ph
 
 FINISHED, STARTED, CUSTOM = int(Phase.FINISHED), int(Phase.STARTED), int(Phase.CUSTOM)
 GIVE = int(Intent.GIVE)
-STAY, AT_HOME, AT_WORK = int(Spot.STAY), int(Spot.HOME), int(Spot.WORK)
+STAY, AT_HOME = int(Spot.STAY), int(Spot.HOME)
 AFFINITY, TRUST = 0, 1
 SEEN_TIER = 1  # detailed and active ones are told of singly
 NO_ACTIVITY = -1

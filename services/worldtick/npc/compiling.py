@@ -155,11 +155,11 @@ def _activity_tables(
         "bond": np.array([[a.on_completion.relationship.get(x, 0) for x in AXES] for _, a in each], np.int16),  # type: ignore[call-overload]
         "set_flags": _flags(each, names, faults, "set_flags"),
         "keep_flags": ~_flags(each, names, faults, "clear_flags"),
-        "item_gain": _items(each, names, faults),
+        "item_gain": _by_name([(n, a.on_completion.items) for n, a in each], "item", names.items, faults),
         "event": _row(events.index(e) if (e := a.on_completion.event) else -1 for _, a in each),
         "weight_q8": _row((a.weight * 256 // 100 for _, a in each), np.int32),
         "category": _row(categories.index(a.category) for _, a in each),
-        "trait": _traits(each, section.traits, faults),
+        "trait": _by_name([(n, a.traits) for n, a in each], "trait", section.traits, faults),
         "urgency": np.array([[a.urgency.get(need, 0) for need in NEEDS] for _, a in each], np.int32),  # type: ignore[call-overload]
         "mood": np.array([[a.mood.get(mood, 0) for mood in MOODS] for _, a in each], np.int32),  # type: ignore[call-overload]
         "company": _row((a.company for _, a in each), np.int32),
@@ -204,25 +204,14 @@ def _flags(each: Sequence[tuple[str, "Activity"]], names: Names, faults: _Faults
     return _row(rows, np.uint32)
 
 
-def _items(each: Sequence[tuple[str, "Activity"]], names: Names, faults: _Faults) -> Table:
-    table = np.zeros((len(each), len(names.items)), np.int32)
-    for number, (name, activity) in enumerate(each):
-        for item, units in activity.on_completion.items.items():
-            if item not in names.items:
-                faults.index(f"activities.{name}.items", item, names.items, "item")
-            else:
-                table[number, names.items.index(item)] = units
-    return table
-
-
-def _traits(each: Sequence[tuple[str, "Activity"]], traits: Sequence[str], faults: _Faults) -> Table:
-    table = np.zeros((len(each), len(traits)), np.int32)
-    for number, (name, activity) in enumerate(each):
-        for trait, percent in activity.traits.items():
-            if trait not in traits:
-                faults.index(f"activities.{name}.traits", trait, traits, "trait")
-            else:
-                table[number, list(traits).index(trait)] = percent
+def _by_name(rows: Sequence[tuple[str, Mapping[str, int]]], what: str, known: Sequence[str], faults: _Faults) -> Table:
+    """(activities, known) int32: the numbers that each activity gives to names."""
+    table = np.zeros((len(rows), len(known)), np.int32)
+    for number, (activity, given) in enumerate(rows):
+        for name, value in given.items():
+            column = faults.index(f"activities.{activity}.{what}s", name, known, what)
+            if name in known:
+                table[number, column] = value
     return table
 
 

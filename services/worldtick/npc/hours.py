@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from worldtick.chance.philox import WORD_MASK
+from worldtick.clock.worldtime import SECOND_US
 from worldtick.npc import brought, edits
 from worldtick.npc.acting import Log
 from worldtick.npc.edits import Edit, Focus, Meeting
@@ -15,12 +16,9 @@ from worldtick.npc.kernel import LANES, Hand, Scratch, census, decide
 from worldtick.npc.people import FELT, LIVED, People, Slice
 from worldtick.npc.plan import Plan, Table
 from worldtick.npc.tiers import moved, placed
-from worldtick.npc.units import DAY_S, NEVER, TIERS, Tier
+from worldtick.npc.units import DAY_S, INTERVALS_S, LIMITS, NEVER, TIERS, Tier
 
-SECOND_US = 1_000_000
 MONDAY_S = 4 * DAY_S  # 1970-01-05 was a Monday
-LIMITS = (20, 100, 500, 5_000)
-INTERVALS_S = (60, 300, 1_800, 7_200)
 
 
 @dataclass(frozen=True, slots=True)

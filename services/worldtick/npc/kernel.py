@@ -39,7 +39,7 @@ QUARTER, LOW16 = np.uint64(16), np.uint64(0xFFFF)
 HALF = np.uint64(32)
 LEVEL, TIE, FLAG, ITEM = int(Atom.LEVEL), int(Atom.TIE), int(Atom.FLAG), int(Atom.ITEM)
 PLACE, KIND, HOME, WORK = int(Atom.PLACE), int(Atom.KIND), int(Atom.HOME), int(Atom.WORK)
-TIME, DAYS, DRAW, BROUGHT = int(Atom.TIME), int(Atom.DAYS), int(Atom.CHANCE), int(Atom.BROUGHT)
+TIME, DAYS, BROUGHT = int(Atom.TIME), int(Atom.DAYS), int(Atom.BROUGHT)
 NO_ACTIVITY = -1
 
 

@@ -8,27 +8,25 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from worldtick.npc.compiling import compile_plan
-from worldtick.npc.conditions import Axis, Clock, Condition, Day
+from worldtick.npc.conditions import Axis, Clock, Condition, Day, Mood, Need
 from worldtick.npc.plan import Plan
-from worldtick.npc.units import COUNT_MAX
+from worldtick.npc.units import ACTIVITIES_MAX, COUNT_MAX, TIES_MAX
 
 Name = Annotated[str, Field(pattern=r"^[^/*\s]([^/*]{0,62}[^/*\s])?$")]  # named as a district is: facts join both
 Points = Annotated[int, Field(strict=True, ge=-200, le=200)]
 Percent = Annotated[int, Field(strict=True, ge=-100, le=100)]
-Level = Literal["energy", "hunger", "social", "fun", "comfort", "safety", "valence", "arousal"]
-Need = Literal["energy", "hunger", "social", "fun", "comfort", "safety"]
-Mood = Literal["valence", "arousal"]
-Tier = Literal["detailed", "active", "ambient", "dormant", "asleep"]
+Level = Literal[Need, Mood]
+TierName = Literal["detailed", "active", "ambient", "dormant", "asleep"]
 Minutes = Annotated[int, Field(strict=True, ge=0, le=10_080)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """A word that the model does not know is a fault, not a default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Completion(_Part):
+class Completion(Part):
     """What happens once, when an activity's minimum time is over and the inhabitant decides again."""
 
     levels: dict[Level, Points] = Field(default_factory=dict, description="Points added.")
@@ -42,7 +40,7 @@ class Completion(_Part):
     custom: Name | None = Field(None, description="The entry point's name of somebody's own effect.")
 
 
-class Activity(_Part):
+class Activity(Part):
     """What an inhabitant can do."""
 
     weight: Annotated[int, Field(strict=True, ge=1, le=1_000)] = Field(100, description="100 = as usual.")
@@ -67,7 +65,7 @@ class Activity(_Part):
     gives: Name | None = Field(None, description="The item of which one unit is given.")
 
 
-class Duty(_Part):
+class Duty(Part):
     """A window of the week with an activity that is done in it, whatever else."""
 
     days: Annotated[list[Day], Field(min_length=1)]
@@ -76,7 +74,7 @@ class Duty(_Part):
     activity: Name
 
 
-class Edge(_Part):
+class Edge(Part):
     """From one node of a routine to another."""
 
     to: Name
@@ -84,7 +82,7 @@ class Edge(_Part):
     weight: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 1
 
 
-class Node(_Part):
+class Node(Part):
     """A node: of an activity; of time slots (its first open edge is taken); of a decision (an open edge by weight)."""
 
     kind: Literal["time_slot", "decision", "activity"]
@@ -98,14 +96,14 @@ class Node(_Part):
         return self
 
 
-class Routine(_Part):
+class Routine(Part):
     """A graph that is followed from node to node, for ever."""
 
     start: Name
     nodes: Annotated[dict[Name, Node], Field(min_length=1, max_length=256)]
 
 
-class Group(_Part):
+class Group(Part):
     """Inhabitants of one sort."""
 
     people: dict[Name, Annotated[int, Field(strict=True, ge=0, le=COUNT_MAX)]] = Field(description="District -> count.")
@@ -113,20 +111,20 @@ class Group(_Part):
     work: Name | None = Field(None, description="The kind of place that they work in.")
     schedule: Name | None = None
     routine: Name | None = None
-    tier: Tier = Field("dormant", description="The closest tier that they claim of themselves.")
+    tier: TierName = Field("dormant", description="The closest tier that they claim of themselves.")
     traits: dict[Name, tuple[Percent, Percent]] = Field(default_factory=dict, description="Drawn between; else all.")
     flags: list[Name] = []
     items: dict[Name, Annotated[int, Field(strict=True, ge=0, le=10_000)]] = Field(default_factory=dict)
 
 
-class Place(_Part):
+class Place(Part):
     """A place. Those of one kind in one district are shared out among its people."""
 
     district: Name
     kind: Name
 
 
-class Demand(_Part):
+class Demand(Part):
     """How a need of a district's people acts on what the district wants to buy."""
 
     need: Need
@@ -136,7 +134,7 @@ class Demand(_Part):
     high_ppm: Annotated[int, Field(strict=True, ge=1_000_000, le=10_000_000)] = 2_000_000
 
 
-class NpcScenario(_Part):
+class NpcScenario(Part):
     """The scenario's section `npc`. Points run from 0 (unmet) to 100 (met); moods from -100 to 100."""
 
     slice_npcs: Annotated[int, Field(strict=True, ge=1, le=100_000)] = Field(10_000, description="In one slice.")
@@ -153,9 +151,9 @@ class NpcScenario(_Part):
     traits: list[Name] = []
     flags: list[Name] = []
     items: list[Name] = []
-    ties: Annotated[int, Field(strict=True, ge=1, le=8)] = Field(4, description="Relationships that one keeps.")
+    ties: Annotated[int, Field(strict=True, ge=1, le=TIES_MAX)] = Field(4, description="Relationships that one keeps.")
     places: dict[Name, Place] = Field(min_length=1)
-    activities: dict[Name, Activity] = Field(min_length=1, max_length=64)
+    activities: dict[Name, Activity] = Field(min_length=1, max_length=ACTIVITIES_MAX)
     fallback: Name = Field(description="The activity that is always possible.")
     schedules: dict[Name, list[Duty]] = Field(default_factory=dict)
     routines: dict[Name, Routine] = Field(default_factory=dict)

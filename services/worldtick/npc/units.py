@@ -8,6 +8,8 @@ MOODS = ("valence", "arousal")
 LEVELS = NEEDS + MOODS  # rows of People.level
 AXES = ("affinity", "trust", "chemistry", "tension")
 TIERS = ("detailed", "active", "ambient", "dormant", "asleep")
+LIMITS = (20, 100, 500, 5_000)  # by default: inhabitants of a world that each tier but the last holds
+INTERVALS_S = (60, 300, 1_800, 7_200)  # and world seconds between decisions in it
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 POINT = 600  # units of a level in one point: one point an hour is then whole units every 6 s

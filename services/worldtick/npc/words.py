@@ -3,10 +3,10 @@ Lives here: names, and the models of what is told from outside. Not here: what b
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from worldtick.npc.scenario import Level, Name, Tier
-from worldtick.npc.units import COUNT_MAX, TIERS, UNITS_MAX
+from worldtick.npc.scenario import Level, Name, Part, TierName
+from worldtick.npc.units import COUNT_MAX, INTERVALS_S, LIMITS, TIERS, UNITS_MAX, Tier
 
 NAME: Final = "npc"
 DECISIONS, EVENTS, INTENTS = "npc_decisions", "npc_events", "npc_intents"  # budgets
@@ -19,21 +19,17 @@ Seconds = Annotated[int, Field(strict=True, ge=1, le=604_800)]
 Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NpcSettings(_Part):
+class NpcSettings(Part):
     """How many inhabitants of a world each tier holds, and how often those in it decide, in seconds of world time."""
 
-    detailed_limit: Limit = 20
-    active_limit: Limit = 100
-    ambient_limit: Limit = 500
-    dormant_limit: Limit = 5_000
-    detailed_interval_s: Seconds = 60
-    active_interval_s: Seconds = 300
-    ambient_interval_s: Seconds = 1_800
-    dormant_interval_s: Seconds = 7_200
+    detailed_limit: Limit = LIMITS[Tier.DETAILED]
+    active_limit: Limit = LIMITS[Tier.ACTIVE]
+    ambient_limit: Limit = LIMITS[Tier.AMBIENT]
+    dormant_limit: Limit = LIMITS[Tier.DORMANT]
+    detailed_interval_s: Seconds = INTERVALS_S[Tier.DETAILED]
+    active_interval_s: Seconds = INTERVALS_S[Tier.ACTIVE]
+    ambient_interval_s: Seconds = INTERVALS_S[Tier.AMBIENT]
+    dormant_interval_s: Seconds = INTERVALS_S[Tier.DORMANT]
 
 
 def limits_of(settings: dict[str, int]) -> list[int]:
@@ -46,7 +42,7 @@ def intervals_of(settings: dict[str, int]) -> list[int]:
     return [settings[f"{tier}_interval_s"] for tier in TIERS[:-1]]
 
 
-class _Some(_Part):
+class _Some(Part):
     """Whom a directive is about: one inhabitant, those at a place, or a group."""
 
     npc: Entity | None = None
@@ -69,21 +65,21 @@ class FocusArgs(_Some):
 class DemoteArgs(_Some):
     """End a focus now; besides, the closest tier that they claim from now on."""
 
-    tier: Tier | None = None
+    tier: TierName | None = None
 
 
-class EditArgs(_Part):
+class EditArgs(Part):
     """Set what is named of one inhabitant; every other component stays as it is. Levels in points of 100."""
 
     npc: Entity
-    levels: dict[Level, Percent] = {}
-    items: dict[Name, Annotated[int, Field(strict=True, ge=0, le=UNITS_MAX)]] = {}
-    set_flags: list[Name] = []
-    clear_flags: list[Name] = []
+    levels: dict[Level, Percent] = Field(default_factory=dict)
+    items: dict[Name, Annotated[int, Field(strict=True, ge=0, le=UNITS_MAX)]] = Field(default_factory=dict)
+    set_flags: list[Name] = Field(default_factory=list)
+    clear_flags: list[Name] = Field(default_factory=list)
     place: Name | None = None
 
 
-class MeetingArgs(_Part):
+class MeetingArgs(Part):
     """What one inhabitant did to another; other slices hear of it as this directive."""
 
     npc: Entity

@@ -13,11 +13,9 @@ from worldtick.society.crowd.days import Counted, Crowd, CrowdDay, CrowdLived, P
 from worldtick.society.crowd.news import DAY_MINUTES, Passed, Series, Signal
 from worldtick.society.crowd.rules import Rumour
 from worldtick.society.crowd.town import EVERYWHERE, Town
+from worldtick.society.names import AGENT_STEPS, DEMAND, NAME, PRICES, UNREST
 
-NAME = "society"
-AGENT_STEPS = "crowd_agent_steps"
 AGENT_STEPS_DEFAULT = 2_400_000  # a day of 100,000 people
-PRICES, DEMAND, UNREST = "prices", "demand_ppm", "unrest_ppm"  # facts
 RUMOUR_START = "rumour_start"
 KINDS: Mapping[str, Rumour] = {"dread": Rumour.DREAD, "feast": Rumour.FEAST}
 

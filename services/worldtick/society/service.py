@@ -11,9 +11,9 @@ from worldtick.society import crowded, diplomats
 from worldtick.society.crowd import codec, days
 from worldtick.society.crowd.days import Crowd
 from worldtick.society.crowd.town import Town
-from worldtick.society.crowded import AGENT_STEPS, AGENT_STEPS_DEFAULT, DEMAND, RUMOUR_START, RumourStart
+from worldtick.society.crowded import AGENT_STEPS_DEFAULT, RUMOUR_START, RumourStart
 from worldtick.society.diplomacy.scenario import IncidentArgs, TreatyBreach, TreatyProposal
-from worldtick.society.names import AT_WAR, NAME, PAIRS, PRICES, RELATION, UNREST
+from worldtick.society.names import AGENT_STEPS, AT_WAR, DEMAND, NAME, PAIRS, PRICES, RELATION, UNREST
 from worldtick.society.scenario import SocietyScenario
 from worldtick.society.warming import warm
 

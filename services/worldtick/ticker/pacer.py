@@ -111,7 +111,7 @@ class Pacer:
         """Until a world is due, or a notice tells that one may go on."""
         left_s = IDLE_S_MAX if due_us is None else (due_us - self.wall.now_us()) / SECOND_US
         if not self._waiting:
-            stop.wait(min(RESOLUTION_S, IDLE_S_MAX))
+            stop.wait(RESOLUTION_S)
             left_s -= RESOLUTION_S
         if left_s > 0:
             wait(min(left_s, IDLE_S_MAX))

@@ -10,17 +10,8 @@ from worldtick.society.crowd import codec, days
 from worldtick.society.crowd.days import Crowd, CrowdDay, CrowdLived
 from worldtick.society.crowd.scenario import CrowdScenario
 from worldtick.society.crowd.town import Town
-from worldtick.society.crowded import (
-    AGENT_STEPS,
-    AGENT_STEPS_DEFAULT,
-    DEMAND,
-    NAME,
-    PRICES,
-    RUMOUR_START,
-    UNREST,
-    RumourStart,
-    step,
-)
+from worldtick.society.crowded import AGENT_STEPS_DEFAULT, RUMOUR_START, RumourStart, step
+from worldtick.society.names import AGENT_STEPS, DEMAND, NAME, PRICES, UNREST
 
 SECTORS = ["Foundry", "Glasshouse", "Harbor", "Watson"]
 PLENTY = 10**9  # agent-steps

@@ -23,7 +23,7 @@ from worldtick.society.crowd.errors import BadCrowd
 from worldtick.society.crowd.news import Series
 from worldtick.society.crowd.proving import check_crowd
 from worldtick.society.crowd.schelling import Schelling
-from worldtick.society.crowded import AGENT_STEPS
+from worldtick.society.names import AGENT_STEPS
 
 SECTION: dict[str, Any] = {"model": "schelling", "agents": 120, "width": 14, "height": 12, "sectors": SECTORS}
 DAY = 24 * 120

@@ -21,7 +21,8 @@ from worldtick.runtime.service import Event
 from worldtick.society.crowd import codec, days
 from worldtick.society.crowd.days import Crowd
 from worldtick.society.crowd.scenario import CrowdScenario
-from worldtick.society.crowded import AGENT_STEPS, DEMAND, UNREST, RumourStart, movement
+from worldtick.society.crowded import RumourStart, movement
+from worldtick.society.names import AGENT_STEPS, DEMAND, UNREST
 
 GOLDEN = Path(__file__).with_name("crowd.golden.json")
 SECTION = {"sectors": SECTORS}

@@ -60,6 +60,8 @@ from worldtick.society.diplomacy.rules import (
     WEARY_A_DAY,
     Cause,
     Change,
+    Deed,
+    Grievance,
     Power,
     Relation,
     Treaty,
@@ -77,8 +79,9 @@ DAY_US = 86_400_000_000
 MILITARY, ECONOMY, TERRITORY, TECHNOLOGY, MORALE = (int(power) for power in Power)
 T_ALLIANCE, T_TRADE, T_PACT = (int(treaty) for treaty in Treaty)
 SIGNED, EXPIRED, BROKEN = int(Change.SIGNED), int(Change.EXPIRED), int(Change.BROKEN)
-D_TRADE, D_FESTIVAL, D_AID, D_SLIGHT, D_CLASH, D_SABOTAGE, D_WAR, D_PEACE, D_SIGNED, D_BROKEN = range(1, 11)
-G_CLASH, G_SABOTAGE, G_WAR, G_BROKEN = 0, 1, 2, 3
+D_WAR, D_PEACE = int(Deed.WAR_DECLARED), int(Deed.PEACE_MADE)
+D_SIGNED, D_BROKEN = int(Deed.TREATY_SIGNED), int(Deed.TREATY_BROKEN)
+G_CLASH, G_SABOTAGE, G_WAR, G_BROKEN, _ = (int(held) for held in Grievance)
 MAX = FEELING_MAX
 
 # What a deed does to whom it is done: love, trust, grievance, which grievance (-1: none). Rows by Deed.
