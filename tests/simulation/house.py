@@ -181,7 +181,7 @@ class House:
     def _slice_ring(self, tick: SealedTick, slice_no: int) -> bytes:
         ring = Ring(tick.world, tick.seq, tick.kind_seq, tick.tick_id, tick.kind)  # type: ignore[arg-type]
         stamp = rfc3339(tick.epoch_s * 1_000_000 + tick.to_us)
-        return slice_ring(ring, self.plan.services[0], slice_no, stamp, SLICE_TOPIC, self.writer)
+        return slice_ring(ring, self.plan.services[0], slice_no, stamp, SLICE_TOPIC, self.writer)[1]
 
     def diverged(self, effect: Diverge) -> None:
         """No step of ours is impure: a slice that diverges was recovered wrongly."""

@@ -133,16 +133,15 @@ class Splitter:
     def _split(self, messages: Sequence[Message], producer: Producer, pool: Pool) -> None:
         """Ring the slices of every world that was rung: once, for its newest ring, which covers the earlier ones."""
         newest: dict[str, tuple[Ring, Message]] = {}
-        for message in messages:
-            ring = self._ring_in(message)
+        rings = [self._ring_in(message) for message in messages]
+        for ring, message in zip(rings, messages, strict=True):
             if ring is not None and (ring.world not in newest or newest[ring.world][0].seq < ring.seq):
                 newest[ring.world] = (ring, message)
         self._count_slices(newest, pool)
-        for message in messages:
-            self._account(message, self._ring_in(message))
-        for world, (ring, message) in newest.items():
-            for slice_no in range(self._slices.get(world, 0)):
-                self._ring(producer, ring, message, slice_no)
+        for ring, message in zip(rings, messages, strict=True):
+            self._account(message, ring)
+        for ring, message in newest.values():
+            self._ring_slices(producer, ring, message)
         if producer.flush(CALL_S + 1):
             raise Unavailable(f"Kafka did not take the rings of {self._service.name}'s slices in time")
 
@@ -157,11 +156,13 @@ class Splitter:
 
     def _count_slices(self, worlds: Mapping[str, object], pool: Pool) -> None:
         unknown = [world for world in worlds if world not in self._slices]
-        if unknown:
-            if len(self._slices) + len(unknown) > WORLDS_MAX:
-                self._slices.clear()
-            with transaction(pool) as conn:
-                self._slices |= count_slices(conn, self._service.name, list(worlds))
+        if not unknown:
+            return
+        if len(self._slices) + len(unknown) > WORLDS_MAX:
+            self._slices.clear()
+            unknown = list(worlds)
+        with transaction(pool) as conn:
+            self._slices |= count_slices(conn, self._service.name, unknown)
 
     def _account(self, message: Message, ring: Ring | None) -> None:
         account = self._accounts.setdefault(int(message.partition() or 0), Account())
@@ -172,13 +173,17 @@ class Splitter:
             account.passed += 1
             metrics.RECORDS.labels(self._name, "passed").inc()
 
-    def _ring(self, producer: Producer, ring: Ring, message: Message, slice_no: int) -> None:
-        game_time, source = self._game_time(message), f"simulation.{self._service.name}"
-        value = slice_ring(ring, self._service.name, slice_no, game_time, self._to, self._place.writer)
+    def _ring_slices(self, producer: Producer, ring: Ring, message: Message) -> None:
+        service, topic = self._service.name, self._to
+        slices = self._slices.get(ring.world, 0)
+        if not slices:
+            return
+        game_time = self._game_time(message)
         trace = traceparent_in(message.headers()) or derived_traceparent(ring.tick_id)
-        event_id = slice_ring_id(ring.tick_id, self._service.name, slice_no)
-        headers = cloudevent_headers(event_id, self._to, game_time, source, ring.world, trace, value)
-        put(producer, self._place.prefix + self._to, slice_key(ring.world, slice_no), value, headers)
+        for slice_no in range(slices):
+            event_id, value = slice_ring(ring, service, slice_no, game_time, topic, self._place.writer)
+            headers = cloudevent_headers(event_id, topic, game_time, f"simulation.{service}", ring.world, trace, value)
+            put(producer, self._place.prefix + topic, slice_key(ring.world, slice_no), value, headers)
 
     def _game_time(self, message: Message) -> str:
         """The slot, as the ring says it."""
@@ -202,8 +207,10 @@ class Splitter:
             raise Fenced(f"the group does not know us as a member: {failed[0]}")
 
 
-def slice_ring(ring: Ring, service: str, slice_no: int, game_time: str, topic: str, writer: EventWriter) -> bytes:
-    """The record that rings one slice of what a ring rings."""
+def slice_ring(
+    ring: Ring, service: str, slice_no: int, game_time: str, topic: str, writer: EventWriter
+) -> tuple[str, bytes]:
+    """(event id, value) of the record that rings one slice of what a ring rings."""
     data = {
         "tick_id": ring.tick_id,
         "tick_type": ring.kind,
@@ -214,7 +221,7 @@ def slice_ring(ring: Ring, service: str, slice_no: int, game_time: str, topic: s
         "game_time": game_time,
     }
     event_id = slice_ring_id(ring.tick_id, service, slice_no)
-    return writer.event(event_id, topic, game_time, f"simulation.{service}", data)
+    return event_id, writer.event(event_id, topic, game_time, f"simulation.{service}", data)
 
 
 def _account_in(text: str | None) -> Account:
