@@ -25,11 +25,11 @@ from benchmarks import durable
 from benchmarks.economy_hour import CATALOGUE, FIRST
 from benchmarks.economy_step import one_district
 from benchmarks.figures import Figure, Place, from_runs
-from worldtick.clock.course import Course, advance
+from worldtick.clock.course import Course, Pace, advance
 from worldtick.clock.scale import PPB
 from worldtick.clock.worldtime import DAY_US, HOUR_US, SECOND_US, WallTime
 from worldtick.contracts.wire import EventWriter
-from worldtick.control.creation import Pace, Plan, create_world
+from worldtick.control.creation import Plan, create_world
 from worldtick.sealing.steering import course_of, steer
 from worldtick.store.clocks import Clock, lock_clocks, save_course, stop_clock, unfinished
 from worldtick.store.db import Pool, open_pool, transaction

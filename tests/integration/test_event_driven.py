@@ -13,13 +13,14 @@ from tests.small_worlds import COUNT, MARKET, Section, history, read_topic
 from tests.waiting import running, until
 from worldtick.agenda.asked import AgendaScenario
 from worldtick.agenda.service import SERVICE
+from worldtick.clock.course import Pace
 from worldtick.clock.worldtime import EPOCH_S, HOUR_US, MINUTE_US, SECOND_US, WallTime, format_world_time
 from worldtick.contracts.errors import Faulty, Refused
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.asking import ask
 from worldtick.control.clocks import SKIP_TO_NEXT, command_clock
 from worldtick.control.completing import complete
-from worldtick.control.creation import Pace, Plan, create_world
+from worldtick.control.creation import Plan, create_world
 from worldtick.control.desk import Answered, Incoming, Outgoing
 from worldtick.control.hearing import Hearing, Manners
 from worldtick.runtime.service import Service

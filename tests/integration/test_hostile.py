@@ -17,10 +17,10 @@ from numpy.random import Generator, Philox
 
 from tests.small_worlds import CATALOGUE, history, make_topics, make_world, read_topic
 from tests.waiting import running, until
+from worldtick.clock.course import Pace
 from worldtick.clock.worldtime import HOUR_US, SECOND_US, format_unix_us
 from worldtick.contracts.commands import read_command
 from worldtick.contracts.wire import EventWriter
-from worldtick.control.creation import Pace
 from worldtick.control.desk import Rules
 from worldtick.control.hearing import Manners
 from worldtick.control.proving import SIGNATURE_HEADER, key_id_of, new_private_key, public_bytes, sign

@@ -15,10 +15,11 @@ from tests.observed import all_topics, finished, tick_hours, worker
 from tests.small_worlds import CATALOGUE, COUNT, MARKET, make_world, read_topic
 from tests.unit.contracts.samples import DATA
 from tests.waiting import running, until
+from worldtick.clock.course import Pace
 from worldtick.clock.scale import PPB
 from worldtick.clock.worldtime import SECOND_US, WallTime
 from worldtick.contracts.wire import EventWriter
-from worldtick.control.creation import Pace, archive_world
+from worldtick.control.creation import archive_world
 from worldtick.observer.counting import TOPICS
 from worldtick.observer.link import Link
 from worldtick.observer.room import Room

@@ -15,13 +15,13 @@ import pytest
 from tests.integration.conftest import RunWorker
 from tests.small_worlds import CATALOGUE, T0, history, make_world, read_topic
 from tests.waiting import running, until
-from worldtick.clock.course import Course, advance, begun, pause, resume, set_mode, set_scale
+from worldtick.clock.course import Course, Pace, advance, begun, pause, resume, set_mode, set_scale
 from worldtick.clock.scale import PPB
 from worldtick.clock.worldtime import DAY_US, HOUR_US, MINUTE_US, SECOND_US, WallTime
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.sealed import SealedTick
 from worldtick.contracts.wire import EventWriter
-from worldtick.control.creation import Pace, archive_world
+from worldtick.control.creation import archive_world
 from worldtick.sealing.steering import course_of, steer
 from worldtick.store.clocks import lock_clocks, save_course
 from worldtick.store.db import Pool, open_pool, transaction

@@ -11,10 +11,9 @@ import psycopg
 import pytest
 
 from tests.small_worlds import CATALOGUE, T0, history, make_world
-from worldtick.clock.course import Course, advance, pause, resume, set_scale
+from worldtick.clock.course import Course, Pace, advance, pause, resume, set_scale
 from worldtick.clock.scale import PPB
 from worldtick.clock.worldtime import HOUR_US, SECOND_US, WallTime
-from worldtick.control.creation import Pace
 from worldtick.sealing.steering import course_of, steer
 from worldtick.store.clocks import claim_due, claim_these, lock_clocks, save_course, unfinished
 from worldtick.store.db import Connection, Pool, transaction

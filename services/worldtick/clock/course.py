@@ -5,11 +5,11 @@ Under `auto` the wall earns world time, one interval at a time, into `pace_us`; 
 `advance` and `set` give a target, which any ticker drives to in as many ticks as boundaries ask for."""
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Literal
 
 from worldtick.clock.errors import Backwards, NotAMoment, NotAScale, NotATurn, Stopped
 from worldtick.clock.firings import floor_firing
-from worldtick.clock.scale import PPB, SCALE_PPB_MAX, earned
+from worldtick.clock.scale import PPB, check_scale, earned
 from worldtick.clock.simulator import SimulatorTime, TimeMode
 from worldtick.clock.worldtime import EPOCH_S, HOUR_US, SECOND_US, UNIX_MAX_S, WallTime, WorldTime, format_unix_us
 
@@ -19,11 +19,23 @@ LagPolicy = Literal[
     "slow_down",  # what it lags beyond the bound is lost: it runs slower than its scale
     "skip",  # keeps the wall's pace, and skips boundaries: hours beyond the bound become one tick a day
 ]
-LAG_US_MAX: Final = 60 * SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Pace:
+    """What drives a world's clock, and how fast."""
+
+    driver: Driver = "scheduled"
+    scale_ppb: int = PPB  # auto: world time per wall time
+    interval_us: int = SECOND_US  # auto: wall time between two steps
+    turn_us: int | None = None  # turn-based: an advance is exactly this long
+    in_flight_max: int = 16  # ticks, of a world whose facts do not lag
+    lag_policy: LagPolicy = "wait"
+    lag_us_max: int = 60 * SECOND_US  # wall time that the world may be behind its pace
+
+
+@dataclass(frozen=True, slots=True)
+class Course(Pace):
     """What of a clock says how it runs. World times in us since the epoch, wall times in Unix us."""
 
     driver: Driver = "manual"
@@ -32,12 +44,6 @@ class Course:
     epoch_s: int = EPOCH_S
     period_us: int = HOUR_US  # scheduled: wall time between two firings
     last_firing_us: int = 0
-    scale_ppb: int = PPB
-    interval_us: int = SECOND_US
-    turn_us: int | None = None
-    in_flight_max: int = 16
-    lag_policy: LagPolicy = "wait"
-    lag_us_max: int = LAG_US_MAX
     pace_us: int = 0
     owed_ppb: int = 0
     anchor_us: int = 0
@@ -119,8 +125,7 @@ def resume(course: Course, wall_us: int) -> Course:
 
 def set_scale(course: Course, scale_ppb: int, wall_us: int) -> Course:
     """Another speed from now on; what was earned before stays. Raises NotAScale."""
-    if not 0 < scale_ppb <= SCALE_PPB_MAX:
-        raise NotAScale(f"{scale_ppb} parts per billion is no scale: it must be above 0 and at most a million")
+    check_scale(scale_ppb)
     if scale_ppb == course.scale_ppb:
         return course
     return _changed(replace(_settled(course, wall_us), scale_ppb=scale_ppb), wall_us)

@@ -34,6 +34,12 @@ def parse_scale(given: str | float) -> int:
     return int(ppb)
 
 
+def check_scale(ppb: int) -> None:
+    """Raises NotAScale unless these parts per billion are above 0 and at most a million."""
+    if not 0 < ppb <= SCALE_PPB_MAX:
+        raise NotAScale(f"{ppb} parts per billion is no scale: it must be above 0 and at most a million")
+
+
 def format_scale(ppb: int) -> str:
     """The scale as people write it: 60, 0.5."""
     whole, part = divmod(ppb, PPB)

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from worldtick.clock.errors import Backwards, NotAMoment, NotAScale, Stopped
-from worldtick.clock.scale import PPB, SCALE_PPB_MAX, earned, format_scale
+from worldtick.clock.errors import Backwards, NotAMoment, Stopped
+from worldtick.clock.scale import PPB, SCALE_PPB_MAX, check_scale, earned, format_scale
 from worldtick.clock.worldtime import EPOCH_S, SECOND_US, UNIX_MAX_S, WallTime, WorldTime, format_unix_us
 
 _UNIX_ZERO: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,8 +98,7 @@ class SimulatorTime:
 
     def set_scale(self, scale_ppb: int, wall_us: WallTime) -> "SimulatorTime":
         """Another speed from now on; what was earned before stays at the old one. Raises NotAScale."""
-        if not 0 < scale_ppb <= SCALE_PPB_MAX:
-            raise NotAScale(f"{scale_ppb} parts per billion is no scale: it must be above 0 and at most a million")
+        check_scale(scale_ppb)
         before = self.elapse(wall_us) if self.auto_advance else self
         return replace(before, scale_ppb=scale_ppb)
 

@@ -3,20 +3,19 @@ Lives here: what a new world is made of and when two requests are one. Not here:
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from worldtick.clock.course import LAG_US_MAX, Course, Driver, LagPolicy, begun
+from worldtick.clock.course import Course, Pace, begun
 from worldtick.clock.firings import first_last_firing
-from worldtick.clock.scale import PPB
-from worldtick.clock.worldtime import DAY_US, EPOCH_S, HOUR_US, SECOND_US
+from worldtick.clock.worldtime import DAY_US, EPOCH_S, HOUR_US
 from worldtick.contracts.errors import Faulty, Refused
 from worldtick.runtime.declared import encoded_facts
 from worldtick.runtime.service import Service
 from worldtick.sealing.draft import AGENDA
-from worldtick.store.clocks import NewClock, NewPace, find_view, insert_clock, lock_clocks, stop_clock
+from worldtick.store.clocks import NewClock, find_view, insert_clock, lock_clocks, stop_clock
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.ledger import copy_facts
 from worldtick.store.worlds import (
@@ -35,19 +34,6 @@ SLICES_MAX = 100_000  # of one world, all services
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """What drives a new world's clock, and how fast."""
-
-    driver: Driver = "scheduled"
-    scale_ppb: int = PPB
-    interval_us: int = SECOND_US
-    turn_us: int | None = None
-    in_flight_max: int = 16
-    lag_policy: LagPolicy = "wait"
-    lag_us_max: int = LAG_US_MAX
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """A world to be created. Firings count from the last one at or before `first_us` (Unix us)."""
 
@@ -60,7 +46,7 @@ class Plan:
     epoch_s: int = EPOCH_S
     facts: str = "latest"
     lag_ticks: int = 1
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
     catch_up: str = "each"
     catch_up_max: int = 24
     hourly: bool = True
@@ -84,9 +70,9 @@ def create_world_in(conn: Connection, plan: Plan, catalogue: Mapping[str, Servic
     services = tuple(sorted(plan.sections))
     new = NewWorld(plan.world_id, plan.owner, plan.seed, plan.scenario, services, plan.budgets, plan.settings)
     period_us = HOUR_US if plan.hourly else DAY_US
+    course = begun(Course(epoch_s=plan.epoch_s, **asdict(plan.pace)), plan.first_us)  # auto: earns from then on
     clock = NewClock(
         epoch_s=plan.epoch_s,
-        driver=plan.pace.driver,
         hourly=plan.hourly,
         daily=plan.daily,
         period_us=period_us,
@@ -95,7 +81,9 @@ def create_world_in(conn: Connection, plan: Plan, catalogue: Mapping[str, Servic
         catch_up_max=plan.catch_up_max,
         facts=plan.facts,
         lag_ticks=plan.lag_ticks,
-        pace=_pace(plan),
+        **asdict(plan.pace),
+        anchor_us=course.anchor_us,
+        due_us=course.due_us,
     )
     slices, facts = _slices(plan, catalogue), _first_facts(plan, catalogue)
     world_key = insert_world(conn, new)
@@ -106,14 +94,6 @@ def create_world_in(conn: Connection, plan: Plan, catalogue: Mapping[str, Servic
     insert_slices(conn, world_key, slices)
     copy_facts(conn, [(world_key, *row) for row in facts])
     return True
-
-
-def _pace(plan: Plan) -> NewPace:
-    """An automatic world begins to earn at the wall time of its first firing."""
-    given = asdict(plan.pace)
-    course = begun(Course(epoch_s=plan.epoch_s, **given), plan.first_us)
-    del given["driver"]
-    return NewPace(**given, anchor_us=course.anchor_us, due_us=course.due_us)
 
 
 def archive_world(pool: Pool, world_id: str) -> bool:
@@ -201,10 +181,10 @@ def _must_be_same(conn: Connection, new: NewWorld, clock: NewClock) -> None:
         raise Refused(f"world {new.world_id!r} was just removed; try again")
     if old.status != "active":
         raise Refused(f"world {new.world_id!r} is archived; take another id")
-    fields = ("epoch_s", "driver", "hourly", "daily", "catch_up", "catch_up_max", "facts", "lag_ticks")
-    other = [name for name in fields if getattr(view, name) != getattr(clock, name)]
-    paced = ("scale_ppb", "interval_us", "turn_us", "in_flight_max", "lag_policy", "lag_us_max")
-    other += [name for name in paced if getattr(view, name) != getattr(clock.pace, name)]
+    paced = [each.name for each in fields(Pace)]
+    rules = ("epoch_s", "driver", "hourly", "daily", "catch_up", "catch_up_max", "facts", "lag_ticks")
+    names = dict.fromkeys((*rules, *paced))
+    other = [name for name in names if getattr(view, name) != getattr(clock, name)]
     other += _differences(old, new)
     if other:
         raise Refused(f"world {new.world_id!r} exists with other {', '.join(other)}; take another id")

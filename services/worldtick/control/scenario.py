@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
-from worldtick.clock.course import Driver, LagPolicy
+from worldtick.clock.course import Driver, LagPolicy, Pace
 from worldtick.clock.errors import NotAMoment, NotAScale
 from worldtick.clock.firings import parse_duration_us
 from worldtick.clock.scale import format_scale, parse_scale
@@ -19,7 +19,7 @@ from worldtick.clock.worldtime import EPOCH_S, WallTime
 from worldtick.contracts.errors import Faulty
 from worldtick.contracts.shipped import shipped
 from worldtick.contracts.stamps import Stamp, rfc3339
-from worldtick.control.creation import SCENARIO_BYTES_MAX, Pace, Plan, setting_faults
+from worldtick.control.creation import SCENARIO_BYTES_MAX, Plan, setting_faults
 from worldtick.control.documents import DOCUMENT_BYTES_MAX, FAULTS_MAX, Document, read_document
 from worldtick.control.faults import near, validated
 from worldtick.runtime.service import Service

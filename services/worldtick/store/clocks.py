@@ -2,75 +2,12 @@
 Lives here: rows of `clock`, and how far the services are behind them. Not here: which tick comes next (clock)."""
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, astuple, dataclass
+from dataclasses import KW_ONLY, astuple, dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from worldtick.store.db import Connection
 from worldtick.store.notices import CLOCKS_CHANNEL
-
-_STANDS = """
-select c.epoch_s, c.driver, c.paused, c.hourly, c.daily, c.period_us, c.last_firing_us, c.catch_up, c.catch_up_max,
-       c.facts, c.lag_ticks, c.now_us, c.daily_us, c.seq, c.hourly_seq, c.daily_seq,
-"""
-_PACED = (
-    "scale_ppb",
-    "interval_us",
-    "turn_us",
-    "in_flight_max",
-    "lag_policy",
-    "lag_us_max",
-    "pace_us",
-    "owed_ppb",
-    "anchor_us",
-    "target_us",
-    "due_us",
-    "version",
-)
-_SEALING = (
-    _STANDS
-    + "w.world_key, w.world_id, w.status, w.seed, w.services, w.budgets, w.settings, "
-    + ", ".join(f"c.{name}" for name in _PACED)
-    + " from clock c join world w using (world_key)"
-)
-_SEALING_COLUMNS = 23  # before those of the pace
-_VIEWS = (
-    _STANDS
-    + "c.published_seq, c.rung_at, "
-    + ", ".join(f"c.{name}" for name in _PACED)
-    + ", c.world_key from clock c where c.world_key = any(%s)"
-)
-_VIEW_COLUMNS = 18
-_FIND = _SEALING + " where w.status = 'active' and c.driver = 'scheduled' and not c.paused"
-_FIND_ALL = _FIND + " and c.world_key > %(after)s order by c.world_key limit %(limit)s"
-_FIND_SOME = _FIND + " and c.world_key = any(%(keys)s) and c.world_key > %(after)s order by c.world_key limit %(limit)s"
-_LOCK = _SEALING + " where c.world_key = any(%s) order by c.world_key for update of c"
-_CLAIM = (
-    _SEALING
-    + " where c.due_us <= %(at)s and w.status = 'active' and not c.paused"
-    + " and (%(keys)s::int[] is null or c.world_key = any(%(keys)s))"
-    + " order by c.due_us limit %(limit)s for update of c skip locked"
-)
-_CLAIM_THESE = (
-    _SEALING
-    + " where c.world_key = any(%s) and c.due_us is not null and w.status = 'active' and not c.paused"
-    + " for update of c skip locked"
-)
-_POSITION = (
-    "world_key",
-    "now_us",
-    "daily_us",
-    "seq",
-    "hourly_seq",
-    "daily_seq",
-    "period_us",
-    "last_firing_us",
-    "pace_us",
-    "owed_ppb",
-    "anchor_us",
-    "target_us",
-    "due_us",
-)
 
 
 @dataclass(slots=True)
@@ -130,25 +67,10 @@ class ClockView(Stands):
 
 
 @dataclass(frozen=True, slots=True)
-class NewPace:
-    """How a new world's clock is paced; the same names as the columns."""
-
-    scale_ppb: int = 1_000_000_000
-    interval_us: int = 1_000_000
-    turn_us: int | None = None
-    in_flight_max: int = 16
-    lag_policy: str = "wait"
-    lag_us_max: int = 60_000_000
-    anchor_us: int = 0
-    due_us: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class NewClock:
-    """What a world's clock is created from."""
+    """What a world's clock is created from; the same names as the columns."""
 
     epoch_s: int
-    driver: str
     hourly: bool
     daily: bool
     period_us: int
@@ -157,31 +79,69 @@ class NewClock:
     catch_up_max: int
     facts: str
     lag_ticks: int
-    pace: NewPace = NewPace()
+    driver: str
+    scale_ppb: int
+    interval_us: int
+    turn_us: int | None
+    in_flight_max: int
+    lag_policy: str
+    lag_us_max: int
+    anchor_us: int
+    due_us: int | None
+
+
+def _names(record: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(record))
+
+
+def _columns(names: Sequence[str]) -> str:
+    return ", ".join(f"c.{name}" for name in names)
+
+
+_STANDS = _names(Stands)
+_CLOCK = (*_STANDS, "world_key", "world", "status", "seed", "services", "budgets", "settings")
+_SEALING = (
+    f"select {_columns(_STANDS)}, w.world_key, w.world_id, w.status, w.seed, w.services, w.budgets, w.settings"  # noqa: S608
+    " from clock c join world w using (world_key)"
+)
+_VIEW = (*_STANDS, "published_seq", "rung_at")
+_VIEWS = f"select {_columns(_VIEW)}, c.world_key from clock c where c.world_key = any(%s)"  # noqa: S608
+_FIND = _SEALING + " where w.status = 'active' and c.driver = 'scheduled' and not c.paused"
+_FIND_ALL = _FIND + " and c.world_key > %(after)s order by c.world_key limit %(limit)s"
+_FIND_SOME = _FIND + " and c.world_key = any(%(keys)s) and c.world_key > %(after)s order by c.world_key limit %(limit)s"
+_LOCK = _SEALING + " where c.world_key = any(%s) order by c.world_key for update of c"
+_CLAIM = (
+    _SEALING
+    + " where c.due_us <= %(at)s and w.status = 'active' and not c.paused"
+    + " and (%(keys)s::int[] is null or c.world_key = any(%(keys)s))"
+    + " order by c.due_us limit %(limit)s for update of c skip locked"
+)
+_CLAIM_THESE = (
+    _SEALING
+    + " where c.world_key = any(%s) and c.due_us is not null and w.status = 'active' and not c.paused"
+    + " for update of c skip locked"
+)
+_NEW = _names(NewClock)
+_INSERT = f"insert into clock (world_key, {', '.join(_NEW)}) values (%s{', %s' * len(_NEW)})"  # noqa: S608
+_POSITION = (  # what ticks move
+    "now_us", "daily_us", "seq", "hourly_seq", "daily_seq", "period_us", "last_firing_us", "pace_us", "owed_ppb",
+    "anchor_us", "target_us", "due_us",
+)  # fmt: skip
+_SAVE = (
+    f"update clock c set {', '.join(f'{name} = n.{name}' for name in _POSITION)}"  # noqa: S608
+    f" from unnest(%s::int[]{', %s::bigint[]' * len(_POSITION)}) as n (world_key, {', '.join(_POSITION)})"
+    " where c.world_key = n.world_key"
+)
+_COURSE = (  # what commands change
+    "driver", "paused", "last_firing_us", "scale_ppb", "interval_us", "turn_us", "in_flight_max", "lag_policy",
+    "lag_us_max", "pace_us", "owed_ppb", "anchor_us", "target_us", "due_us", "version",
+)  # fmt: skip
+_STEER = f"update clock set {', '.join(f'{name} = %s' for name in _COURSE)} where world_key = %s"  # noqa: S608
 
 
 def insert_clock(conn: Connection, world_key: int, new: NewClock) -> None:
     """A clock at world time 0, seq 0."""
-    conn.execute(
-        "insert into clock (world_key, epoch_s, driver, hourly, daily, period_us, last_firing_us, catch_up,"
-        " catch_up_max, facts, lag_ticks, scale_ppb, interval_us, turn_us, in_flight_max, lag_policy, lag_us_max,"
-        " anchor_us, due_us)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            world_key,
-            new.epoch_s,
-            new.driver,
-            new.hourly,
-            new.daily,
-            new.period_us,
-            new.last_firing_us,
-            new.catch_up,
-            new.catch_up_max,
-            new.facts,
-            new.lag_ticks,
-            *astuple(new.pace),
-        ),
-    )
+    conn.execute(_INSERT, (world_key, *astuple(new)))
 
 
 def find_view(conn: Connection, world_key: int) -> ClockView | None:
@@ -192,7 +152,7 @@ def find_view(conn: Connection, world_key: int) -> ClockView | None:
 def find_views(conn: Connection, keys: Sequence[int]) -> dict[int, ClockView]:
     """Clocks by their worlds' keys, unlocked, for display."""
     rows = conn.execute(_VIEWS, (list(keys),)).fetchall()
-    return {row[-1]: ClockView(*row[:_VIEW_COLUMNS], **_paced(row[_VIEW_COLUMNS:-1])) for row in rows}
+    return {row[-1]: ClockView(**dict(zip(_VIEW, row[:-1], strict=True))) for row in rows}
 
 
 def find_driven(conn: Connection, keys: Sequence[int] | None, after: int, limit: int) -> list[Clock]:
@@ -229,41 +189,17 @@ def first_due_us(conn: Connection, keys: Sequence[int] | None) -> int | None:
 
 
 def _clock(row: Sequence[Any]) -> Clock:
-    return Clock(*row[:_SEALING_COLUMNS], **_paced(row[_SEALING_COLUMNS:]))
-
-
-def _paced(values: Sequence[Any]) -> dict[str, Any]:
-    return dict(zip(_PACED, values, strict=True))
+    return Clock(**dict(zip(_CLOCK, row, strict=True)))
 
 
 def save_clocks(conn: Connection, clocks: Sequence[Clock]) -> None:
     """Write back the positions of clocks that this transaction has locked."""
-    conn.execute(
-        "update clock c set now_us = n.now_us, daily_us = n.daily_us, seq = n.seq, hourly_seq = n.hourly_seq,"
-        " daily_seq = n.daily_seq, period_us = n.period_us, last_firing_us = n.last_firing_us, pace_us = n.pace_us,"
-        " owed_ppb = n.owed_ppb, anchor_us = n.anchor_us, target_us = n.target_us, due_us = n.due_us"
-        " from unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],"
-        " %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])"
-        " as n (world_key, now_us, daily_us, seq, hourly_seq, daily_seq, period_us, last_firing_us, pace_us, owed_ppb,"
-        " anchor_us, target_us, due_us) where c.world_key = n.world_key",
-        [[getattr(clock, name) for clock in clocks] for name in _POSITION],
-    )
+    conn.execute(_SAVE, [[getattr(clock, name) for clock in clocks] for name in ("world_key", *_POSITION)])
 
 
 def save_course(conn: Connection, clock: Clock) -> None:
     """Write back how a locked clock runs, after a command, and tell the tickers."""
-    conn.execute(
-        "update clock set driver = %s, paused = %s, last_firing_us = %s, scale_ppb = %s, interval_us = %s,"
-        " turn_us = %s, in_flight_max = %s, lag_policy = %s, lag_us_max = %s, pace_us = %s, owed_ppb = %s,"
-        " anchor_us = %s, target_us = %s, due_us = %s, version = %s where world_key = %s",
-        (
-            clock.driver,
-            clock.paused,
-            clock.last_firing_us,
-            *(getattr(clock, name) for name in _PACED),
-            clock.world_key,
-        ),
-    )
+    conn.execute(_STEER, [*(getattr(clock, name) for name in _COURSE), clock.world_key])
     conn.execute(f"notify {CLOCKS_CHANNEL}")
 
 

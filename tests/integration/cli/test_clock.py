@@ -7,9 +7,9 @@ import pytest
 
 from tests.integration.cli.conftest import Command
 from tests.small_worlds import make_world
+from worldtick.clock.course import Pace
 from worldtick.clock.scale import PPB
 from worldtick.clock.worldtime import DAY_US
-from worldtick.control.creation import Pace
 from worldtick.store.db import Pool, transaction
 
 pytestmark = [pytest.mark.postgres, pytest.mark.kafka]

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from tests.small_worlds import CATALOGUE, Section
+from worldtick.clock.course import Pace
 from worldtick.clock.scale import PPB
 from worldtick.clock.worldtime import EPOCH_S, SECOND_US
 from worldtick.contracts.errors import Faulty
-from worldtick.control.creation import Pace
 from worldtick.control.documents import read_document
 from worldtick.control.scenario import _under, find_scenario, load_scenario, read_scenario
 
