@@ -15,8 +15,7 @@ from worldtick.contracts.letters import fitted
 from worldtick.contracts.outputs import decode_outputs
 from worldtick.contracts.topics import SIMULATION_EVENT, dead_letter_topic, topic_spec
 from worldtick.runtime.effects import Published, Record, Transact, Unread
-from worldtick.runtime.errors import Fenced
-from worldtick.runtime.members import CALL_S, Moves, fetched, new_member, new_press, put, seek, spans, sweep
+from worldtick.runtime.members import CALL_S, Moves, commit, fetched, new_member, new_press, put, seek, spans, sweep
 from worldtick.runtime.topics import admin_client
 
 log = logging.getLogger(__name__)
@@ -111,13 +110,7 @@ class Feed:
             TopicPartition(self._topic, partition, offset, metadata)
             for partition, (offset, metadata) in committed.items()
         ]
-        try:
-            answers = self._consumer.commit(offsets=places, asynchronous=False) if places else []
-        except KafkaException as refused:
-            raise Fenced(f"the group does not know us as a member: {refused}") from refused
-        failed = [place.error for place in answers or [] if place.error is not None]
-        if failed:
-            raise Fenced(f"the group does not know us as a member: {failed[0]}")
+        commit(self._consumer, places)
 
     def spans(self, partitions: Collection[int]) -> dict[int, tuple[int, int]]:
         """Where the log of each partition begins and ends. Raises Unavailable."""

@@ -134,6 +134,17 @@ def _unstable(admin: AdminClient, topics: Sequence[str]) -> list[Place]:
     return [(place.topic, place.partition) for place in places if _offset(stable[place]) < _offset(end[place])]
 
 
+def commit(consumer: Consumer, places: Sequence[TopicPartition]) -> None:
+    """Commit offsets with their metadata, as a member of the group. Raises Fenced unless the group takes all."""
+    try:
+        answers = consumer.commit(offsets=list(places), asynchronous=False) if places else []
+    except KafkaException as refused:
+        raise Fenced(f"the group does not know us as a member: {refused}") from refused
+    failed = [place.error for place in answers or [] if place.error is not None]
+    if failed:
+        raise Fenced(f"the group does not know us as a member: {failed[0]}")
+
+
 def fetched(consumer: Consumer, records_max: int, wait_s: float) -> list[Message]:
     """Up to `records_max` records as soon as there is one; none after `wait_s`. Raises Fenced."""
     messages = consumer.consume(1, wait_s)  # asking for many at once would wait the whole time for them

@@ -23,7 +23,7 @@ from worldtick.runtime import metrics
 from worldtick.runtime.clients import new_producer
 from worldtick.runtime.errors import Fenced
 from worldtick.runtime.kafka import topic_identity
-from worldtick.runtime.members import CALL_S, Moves, fetched, new_member, put, seek
+from worldtick.runtime.members import CALL_S, Moves, commit, fetched, new_member, put, seek
 from worldtick.runtime.service import Service
 from worldtick.runtime.vitals import Vitals
 from worldtick.runtime.worker import BACKOFF_S, STALE_S, Place
@@ -198,13 +198,7 @@ class Splitter:
             TopicPartition(self._topic, partition, end, msgspec.json.encode(self._accounts[partition]).decode())
             for partition, end in ends.items()
         ]
-        try:
-            answers = consumer.commit(offsets=places, asynchronous=False)
-        except KafkaException as refused:
-            raise Fenced(f"the group does not know us as a member: {refused}") from refused
-        failed = [place.error for place in answers or [] if place.error is not None]
-        if failed:
-            raise Fenced(f"the group does not know us as a member: {failed[0]}")
+        commit(consumer, places)
 
 
 def slice_ring(
