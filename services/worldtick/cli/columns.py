@@ -1,8 +1,12 @@
 """Rows as aligned columns for a terminal, and moments as people read them.
-Lives here: padding, short ages. Not here: what is shown (each verb)."""
+Lives here: padding, tables or JSON, short ages. Not here: what is shown (each verb)."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
 
 GAP = "  "
 
@@ -20,6 +24,18 @@ def aligned(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
         ).rstrip()
         for line in lines
     ]
+
+
+def print_rows(
+    rows: Iterable[Mapping[str, Any]],
+    as_json: bool,
+    head: Sequence[str],
+    cells: Callable[[Mapping[str, Any]], Sequence[object]],
+) -> None:
+    """Each row as a JSON object on a line of its own, or all as columns under their heads."""
+    lines = [json.dumps(row) for row in rows] if as_json else aligned(head, [cells(row) for row in rows])
+    for line in lines:
+        click.echo(line)
 
 
 def _cell(value: object) -> str:
@@ -57,8 +73,3 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}"
         value /= 1024
     return f"{value:.1f} TiB"
-
-
-def iso(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC."""
-    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"

@@ -40,7 +40,6 @@ SCENARIO: Final = "night_city"
 SERVICE: Final = demo_evidence.SERVICE
 SOCIETY: Final = "society"
 DEMOS_MAX: Final = 10_000  # worlds demo-1, demo-2, ... of one database
-TOOL_S_MAX: Final = 30.0
 LOOK_S: Final = 0.05
 NOTICE_S: Final = 5.0
 SPARE_S: Final = 60.0  # what a run may take beyond its hours before it is called stuck

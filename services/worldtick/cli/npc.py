@@ -3,12 +3,14 @@ Lives here: the verbs. Not here: stepping a slice again (observer/present), what
 
 import json
 import time
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import click
 
 from worldtick.cli.catalogue import catalogue
-from worldtick.cli.columns import aligned
+from worldtick.cli.columns import print_rows
 from worldtick.cli.database import database
 from worldtick.cli.settings import Settings
 from worldtick.clock.worldtime import SECOND_US, format_world_time
@@ -16,6 +18,7 @@ from worldtick.contracts.errors import Refused
 from worldtick.control.naming import named_world
 from worldtick.npc.people import Slice
 from worldtick.npc.units import AXES, EVEN, LEVELS, NEEDS, NEVER, POINT, TIERS
+from worldtick.npc.words import NAME
 from worldtick.observer.present import present_state
 from worldtick.runtime.memory import section_of
 from worldtick.store.clocks import find_view
@@ -43,26 +46,15 @@ def list_command(
 ) -> None:
     """Who lives in WORLD: where, doing what, how closely simulated."""
     with database(settings, "npc") as pool:
-        found, epoch_s, plan = _about(pool, world)
-        rows: list[dict[str, Any]] = []
-        for number in range(first // plan.slice_npcs, plan.slices):
-            state = _slice(pool, found, number)
-            for index in range(max(0, first - state.first), len(state.people.flags)):
-                told = described(state, index, epoch_s)
-                if (tier is None or told["tier"] == tier) and (place is None or told["place"] == place):
-                    rows.append(told)
-                if len(rows) == limit:
-                    break
-            if len(rows) == limit:
-                break
-    if as_json:
-        for told in rows:
-            click.echo(json.dumps(told))
-        return
+        wanted = (
+            told
+            for told in _from(pool, world, first)
+            if (tier is None or told["tier"] == tier) and (place is None or told["place"] == place)
+        )
+        rows = list(islice(wanted, limit))
     head = ("NPC", "GROUP", "TIER", "PLACE", "DOES", "SINCE", "NEXT DECISION")
     keys = ("npc", "group", "tier", "place", "activity", "started_at", "next_decision_at")
-    for line in aligned(head, [tuple(told[key] if told[key] is not None else "-" for key in keys) for told in rows]):
-        click.echo(line)
+    print_rows(rows, as_json, head, lambda told: [told[key] for key in keys])
 
 
 @npc.command("show")
@@ -102,12 +94,9 @@ def tiers(settings: Settings, world: str, as_json: bool) -> None:
                 people, due, wait_s = counts[name]
                 oldest_s = now_s - int(late.min()) if len(late) else 0
                 counts[name] = [people + len(due_s), due + len(late), max(wait_s, oldest_s)]
-    if as_json:
-        for name, (people, due, wait_s) in counts.items():
-            click.echo(json.dumps({"tier": name, "people": people, "due": due, "oldest_wait_s": wait_s}))
-        return
-    for line in aligned(("TIER", "PEOPLE", "DUE", "OLDEST WAIT, S"), [(name, *row) for name, row in counts.items()]):
-        click.echo(line)
+    names = ("tier", "people", "due", "oldest_wait_s")
+    rows = [dict(zip(names, (tier, *row), strict=True)) for tier, row in counts.items()]
+    print_rows(rows, as_json, ("TIER", "PEOPLE", "DUE", "OLDEST WAIT, S"), lambda row: [*row.values()])
 
 
 @npc.command("watch")
@@ -131,6 +120,15 @@ def watch(settings: Settings, world: str, number: int, every: float, times: int 
                 time.sleep(every)
 
 
+def _from(pool: Pool, world: str, first: int) -> Iterator[dict[str, Any]]:
+    """The inhabitants from a number on; a slice is read when its first one is asked for."""
+    found, epoch_s, plan = _about(pool, world)
+    for number in range(first // plan.slice_npcs, plan.slices):
+        state = _slice(pool, found, number)
+        for index in range(max(0, first - state.first), len(state.people.flags)):
+            yield described(state, index, epoch_s)
+
+
 def _one(pool: Pool, world: str, number: int) -> dict[str, Any]:
     found, epoch_s, plan = _about(pool, world)
     if number >= plan.count:
@@ -144,13 +142,13 @@ def _about(pool: Pool, world: str) -> tuple[World, int, Any]:
     with transaction(pool) as conn:
         found = named_world(conn, world)
         view = find_view(conn, found.world_key)
-    if "npc" not in found.services or view is None:
+    if NAME not in found.services or view is None:
         raise Refused(f"world {world!r} has no inhabitants: its services are {', '.join(sorted(found.services))}")
-    return found, view.epoch_s, section_of(catalogue()["npc"], found.scenario).plan
+    return found, view.epoch_s, section_of(catalogue()[NAME], found.scenario).plan
 
 
 def _slice(pool: Pool, world: World, number: int) -> Slice:
-    state: Slice = present_state(pool, world, catalogue(), "npc", number)[1]
+    state: Slice = present_state(pool, world, catalogue(), NAME, number)[1]
     return state
 
 

@@ -1,16 +1,17 @@
 """`worldtick society`: how factions stand with each other, and how they came there.
 Lives here: the verbs. Not here: the model (society), the rows (store/relations)."""
 
-import json
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
-from worldtick.cli.columns import aligned
+from worldtick.cli.columns import print_rows
 from worldtick.cli.database import database
 from worldtick.cli.settings import Settings
 from worldtick.clock.worldtime import format_world_time
 from worldtick.control.naming import named_world
-from worldtick.store.clocks import find_view
+from worldtick.store.clocks import epoch_of
 from worldtick.store.relations import RelationRow, relation_history, standing_relations
 from worldtick.store.standing import one_moment
 
@@ -32,30 +33,24 @@ def relations_command(settings: Settings, world: str, changes: bool, last: int, 
     """How WORLD's factions stand: each pair's state, since when, and why. Scores are those of its last change."""
     with database(settings, "society") as pool, one_moment(pool) as conn:
         found = named_world(conn, world)
-        view = find_view(conn, found.world_key)
+        epoch_s = epoch_of(conn, found.world_key)
         rows = relation_history(conn, found.world_key, last) if changes else standing_relations(conn, found.world_key)
-    epoch_s = view.epoch_s if view is not None else 0
-    if as_json:
-        for row in rows:
-            click.echo(json.dumps(_as_object(row, epoch_s)))
-        return
-    if not rows:
+    if not (rows or as_json):
         click.echo(
             f"{world} has no {'changes of relations' if changes else 'relations'} yet:"
             " they are there when its first day has ended"
         )
         return
     head = ("FACTION", "FACTION", "STATE", "SINCE", "SCORE", "REASON")
-    for line in aligned(head, [_row(row, epoch_s) for row in rows]):
-        click.echo(line)
+    print_rows([_as_object(row, epoch_s) for row in rows], as_json, head, _cells)
 
 
-def _row(row: RelationRow, epoch_s: int) -> tuple[object, ...]:
-    since = format_world_time(row.slot_us, epoch_s)
-    return (row.faction_a, row.faction_b, row.state, since, f"{row.score_milli / 1_000:.1f}", row.reason)
+def _cells(row: Mapping[str, Any]) -> tuple[object, ...]:
+    score = f"{row['score_milli'] / 1_000:.1f}"
+    return (row["faction_a"], row["faction_b"], row["state"], row["since"], score, row["reason"])
 
 
-def _as_object(row: RelationRow, epoch_s: int) -> dict[str, object]:
+def _as_object(row: RelationRow, epoch_s: int) -> dict[str, Any]:
     return {
         "seq": row.seq,
         "since": format_world_time(row.slot_us, epoch_s),

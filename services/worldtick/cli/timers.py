@@ -8,20 +8,19 @@ from typing import Any
 import click
 
 from worldtick.agenda.agenda import Agenda
+from worldtick.agenda.service import NAME
 from worldtick.agenda.timers import Timer
 from worldtick.cli.catalogue import catalogue
-from worldtick.cli.columns import aligned
+from worldtick.cli.columns import print_rows
 from worldtick.cli.database import database
 from worldtick.cli.settings import Settings
 from worldtick.clock.worldtime import format_world_time
 from worldtick.contracts.errors import Refused
 from worldtick.control.naming import named_world
 from worldtick.observer.present import present_state
-from worldtick.store.clocks import find_view
-from worldtick.store.db import Connection, transaction
+from worldtick.store.clocks import epoch_of
+from worldtick.store.db import transaction
 from worldtick.store.timers import LIST_MAX, FateRow, list_fates
-
-NAME = "agenda"
 
 
 @click.group()
@@ -39,22 +38,17 @@ def list_command(settings: Settings, world: str, limit: int, as_json: bool) -> N
     with database(settings, "timers") as pool:
         with transaction(pool) as conn:
             found = named_world(conn, world)
-            epoch_s = _epoch_s(conn, found.world_key)
+            epoch_s = epoch_of(conn, found.world_key)
         version, agenda = present_state(pool, found, catalogue(), NAME)
     assert isinstance(agenda, Agenda), "the agenda's state is one"
     rows = [_pending(timer, epoch_s) for timer in islice(agenda.queue, limit)]
-    if as_json:
-        for row in rows:
-            click.echo(json.dumps(row))
-        return
-    if not rows:
+    if not (rows or as_json):
         click.echo(f"no timer is pending in {world}, as its agenda stands at tick {version}")
         return
     names = ("at", "timer", "priority", "every_us", "left", "times", "then", "source")
     head = ("DUE", "TIMER", "PRIORITY", "EVERY s", "LEFT", "TIMES", "THEN", "PUT IN BY")
-    lines = [[_shown(name, row[name]) for name in names] for row in rows]
-    click.echo("\n".join(aligned(head, lines)))
-    if agenda.queue.count > len(rows):
+    print_rows(rows, as_json, head, lambda row: [_shown(name, row[name]) for name in names])
+    if agenda.queue.count > len(rows) and not as_json:
         click.echo(f"{len(rows)} of {agenda.queue.count} timers are pending; more: --limit", err=True)
 
 
@@ -70,22 +64,12 @@ def fates_command(settings: Settings, world: str, limit: int, before: int | None
         found = named_world(conn, world)
         if NAME not in found.services:
             raise Refused(f"world {world!r} has no {NAME!r}; it has {', '.join(found.services)}")
-        epoch_s = _epoch_s(conn, found.world_key)
+        epoch_s = epoch_of(conn, found.world_key)
         rows = [_fate(row, epoch_s) for row in list_fates(conn, found.world_key, limit, before)]
-    if as_json:
-        for row in rows:
-            click.echo(json.dumps(row))
-        return
-    if not rows:
+    if not (rows or as_json):
         click.echo(f"nothing became of any timer of {world} yet")
         return
-    head = ("TICK", "DUE", "TIMER", "FATE", "TIMES", "REASON")
-    click.echo("\n".join(aligned(head, [[*row.values()] for row in rows])))
-
-
-def _epoch_s(conn: Connection, world_key: int) -> int:
-    view = find_view(conn, world_key)
-    return view.epoch_s if view is not None else 0
+    print_rows(rows, as_json, ("TICK", "DUE", "TIMER", "FATE", "TIMES", "REASON"), lambda row: [*row.values()])
 
 
 def _pending(timer: Timer, epoch_s: int) -> dict[str, Any]:

@@ -149,6 +149,12 @@ def find_view(conn: Connection, world_key: int) -> ClockView | None:
     return find_views(conn, [world_key]).get(world_key)
 
 
+def epoch_of(conn: Connection, world_key: int) -> int:
+    """Unix seconds of a world's time 0; 0 if the world was just removed."""
+    view = find_view(conn, world_key)
+    return view.epoch_s if view is not None else 0
+
+
 def find_views(conn: Connection, keys: Sequence[int]) -> dict[int, ClockView]:
     """Clocks by their worlds' keys, unlocked, for display."""
     rows = conn.execute(_VIEWS, (list(keys),)).fetchall()

@@ -126,15 +126,3 @@ def read_bodies(conn: Connection, world_key: int, first: int, last: int) -> list
         "select body from tick where world_key = %s and seq between %s and %s order by seq", (world_key, first, last)
     ).fetchall()
     return [row[0] for row in rows]
-
-
-def finished_by(conn: Connection, world_key: int, first: int, last: int) -> list[tuple[int, str, int, int, int, bytes]]:
-    """(seq, service, slice, outcome, step us, digest) of the ledger's rows for a range of a world's ticks."""
-    return conn.execute(
-        "select t.seq, s.service, s.slice_no, l.outcome, l.step_us, l.digest from tick t"
-        " join slice s on s.world_key = t.world_key"
-        " join ledger l on l.slice_key = s.slice_key and l.version = case s.stream when 'all' then t.seq"
-        " when 'hourly' then case when t.kind = 2 then t.kind_seq end else case when t.kind = 3 then t.kind_seq end end"
-        " where t.world_key = %s and t.seq between %s and %s order by t.seq, s.service, s.slice_no",
-        (world_key, first, last),
-    ).fetchall()
