@@ -3,34 +3,25 @@
 Lives here: which histories are drawn and how. Not here: how they are lived (tests/unit/society/city_life.py).
 """
 
-from pathlib import Path
-from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 
+from benchmarks.pictures import save
 from tests.unit.society.city_life import City, scarce
+from worldtick.society.crowd.news import NAMES
 
-IMAGES = Path(__file__).resolve().parents[1] / "docs" / "img"
 SHOCK_FROM, SHOCK_DAYS, DAYS = 60, 15, 120
-ROWS = ("food_demand_rising", "food_demand_falling", "rumor_spread", "unrest", "gathering", "mood_shift",
-        "population_movement", "social_trend")  # fmt: skip
 
 
 def main() -> None:
     """Write all pictures."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
     city = City(3)
     city.live(SHOCK_FROM)
     city.live(SHOCK_DAYS, scarce(24 * SHOCK_DAYS))
     city.live(DAYS - SHOCK_FROM - SHOCK_DAYS)
-    _draw_loop(city, IMAGES / "society_loop.png")
+    _draw_loop(city)
 
 
-def _draw_loop(city: City, file: Path) -> None:
+def _draw_loop(city: City) -> None:
     """Price, the crowd's demand, unrest, how factions stand, and all signals; Food cut to two fifths for 15 days."""
     figure, axes = plt.subplots(
         5, 1, figsize=(11, 11), sharex=True, layout="constrained", height_ratios=(2, 1, 2, 2, 2)
@@ -51,17 +42,12 @@ def _draw_loop(city: City, file: Path) -> None:
     axes[3].set(ylabel="mean score of\nfactions (: war)")
     for day, data in city.signals():
         size = 40 if data["location"] == "*" else 14
-        axes[4].scatter(day, ROWS.index(data["signal_type"]), s=size, color="k", alpha=0.6)
-    axes[4].set(yticks=range(len(ROWS)), yticklabels=ROWS, xlabel="game day")
+        axes[4].scatter(day, NAMES.index(data["signal_type"]), s=size, color="k", alpha=0.6)
+    axes[4].set(yticks=range(len(NAMES)), yticklabels=NAMES, xlabel="game day")
     for axis in axes:
         axis.axvspan(SHOCK_FROM, SHOCK_FROM + SHOCK_DAYS, color="0.93", zorder=0)
     axes[0].set_title("supply_shock on Food, 0.4 for 15 days: Night City, seed 3")
-    _save(figure, file)
-
-
-def _save(figure: Any, file: Path) -> None:
-    figure.savefig(file, dpi=110, metadata={"Software": None})
-    plt.close(figure)
+    save(figure, "society_loop.png")
 
 
 if __name__ == "__main__":

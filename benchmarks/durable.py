@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -26,7 +27,7 @@ from worldtick.runtime.vitals import Vitals
 from worldtick.runtime.worker import Place as WorkerPlace
 from worldtick.runtime.worker import Worker, tame_collector
 from worldtick.sealing.rings import rings_of
-from worldtick.store.db import Pool
+from worldtick.store.db import Pool, open_pool
 from worldtick.ticker.orders import Order
 from worldtick.ticker.publishing import BATCH_BYTES
 from worldtick.ticker.seals import Progress, seal_pass
@@ -81,17 +82,47 @@ def await_finished(reader: Reader, steps: int) -> float:
 
 
 @contextmanager
-def working(place: Place, prefix: str, service: str) -> Iterator[None]:
-    """One worker of a service in a process of its own, output to a log in scratch."""
+def working(place: Place, prefix: str, service: str, joined: bool = False) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker of a service (and its splitter, if it has one) in a process of its own, output to a log in scratch.
+
+    joined: it says more in its log, and has joined its group when this begins. Raises TimeoutError.
+    """
     told = {"bootstrap": place.kafka, "database_url": place.database_url, "prefix": prefix, "service": service}
-    with (place.scratch / f"{service}.log").open("wb") as log:
+    path = place.scratch / f"{service}-{time.monotonic_ns()}.log"
+    with path.open("wb") as log:
+        told["level"] = "info" if joined else "warning"
         command = [sys.executable, "-m", "benchmarks.durable", json.dumps(told)]
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            yield
+            if joined:
+                _await_line(path, "partitions_moved", process)
+            yield process
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
+
+
+def _await_line(path: Path, text: str, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_S_MAX
+    while text not in path.read_text("utf-8", "replace"):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise TimeoutError(f"the worker did not come up:\n{path.read_text('utf-8', 'replace')[-2_000:]}")
+        time.sleep(0.05)
+
+
+@contextmanager
+def stage(place: Place, name: str, service: str) -> Iterator[tuple[Pool, str, Reader]]:
+    """(pool, prefix of topics of its own, reader) with one worker of a service at work."""
+    pool = open_pool(place.database_url, 4, "bench")
+    try:
+        with (
+            topics(place, name) as prefix,
+            working(place, prefix, service),
+            reading(place, prefix) as reader,
+        ):
+            yield pool, prefix, reader
+    finally:
+        pool.close()
 
 
 def sealed(pool: Pool, order: Order, services: Any, topic: str = "") -> list[Rung]:
@@ -120,9 +151,9 @@ def ring(place: Place, prefix: str, rung: Sequence[Rung]) -> None:
 
 
 def main() -> None:
-    """The worker's process. Argument: a JSON object with bootstrap, database_url, prefix, service."""
+    """The worker's process. Argument: a JSON object with bootstrap, database_url, prefix, service, level."""
     told = json.loads(sys.argv[1])
-    logs.setup("info" if told["service"] == "npc" else "warning", "console")
+    logs.setup(told["level"], "console")
     tame_collector()
     at = WorkerPlace(
         {"bootstrap.servers": told["bootstrap"]}, told["database_url"], told["prefix"], session_timeout_ms=SESSION_MS

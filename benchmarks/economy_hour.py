@@ -19,7 +19,7 @@ from worldtick.clock.worldtime import HOUR_US, WallTime
 from worldtick.control.creation import Plan, create_world
 from worldtick.economy.service import SERVICE
 from worldtick.runtime.service import Service
-from worldtick.store.db import Pool, open_pool
+from worldtick.store.db import Pool
 from worldtick.ticker.orders import Order
 
 WORLDS, SMOKE_WORLDS = 1000, 10
@@ -32,16 +32,8 @@ CATALOGUE: Mapping[str, Service[Any]] = {"economy": SERVICE}
 def measure(place: Place) -> list[Figure]:
     """Hour after hour, each rung only when the last one's events are all there; the first is not counted."""
     worlds, hours = (SMOKE_WORLDS, SMOKE_HOURS) if place.smoke else (WORLDS, HOURS)
-    pool = open_pool(place.database_url, 4, "bench")
-    try:
-        with (
-            durable.topics(place, "hour") as prefix,
-            durable.working(place, prefix, "economy"),
-            durable.reading(place, prefix) as reader,
-        ):
-            seconds = _hours(place, pool, prefix, reader, worlds, hours)
-    finally:
-        pool.close()
+    with durable.stage(place, "hour", "economy") as (pool, prefix, reader):
+        seconds = _hours(place, pool, prefix, reader, worlds, hours)
     place.say(f"  hours: {', '.join(f'{each:.2f}' for each in seconds)} s")
     goal = "value <= 1.2"
     return [from_runs("economy_hour_1000_worlds_durable_s", "s", seconds[1:], goal=None if place.smoke else goal)]

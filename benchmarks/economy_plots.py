@@ -4,25 +4,18 @@ Lives here: which histories are lived and how they are drawn. Not here: figures 
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from benchmarks.pictures import night_city, save
 from worldtick.contracts.sealed import Directive, SealedTick
-from worldtick.contracts.shipped import shipped
 from worldtick.economy.equilibrium import equilibrium
 from worldtick.economy.scenario import EconomyScenario
 from worldtick.economy.service import NAME, SERVICE
 
-IMAGES = Path(__file__).resolve().parents[1] / "docs" / "img"
 HOUR_US = 3_600_000_000
 DISTRICT = "Watson"
 SEEDS = range(5)
@@ -32,15 +25,14 @@ Prices = NDArray[np.float64]
 
 def main() -> None:
     """Write all pictures."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    _draw_convergence(IMAGES / "economy_convergence.png")
-    _draw_shock(IMAGES / "economy_supply_shock.png")
-    _draw_demand(IMAGES / "economy_demand_fact.png")
+    _draw_convergence()
+    _draw_shock()
+    _draw_demand()
 
 
 def _section(factor: float = 1.0) -> EconomyScenario:
     """One district of Night City; factor: what people begin to believe, of the base prices."""
-    section = yaml.safe_load(shipped("scenarios").joinpath("night_city.yaml").read_text("utf-8"))["services"][NAME]
+    section = night_city(NAME)
     section["districts"] = {DISTRICT: section["districts"][DISTRICT]}
     section["commodities"] = {name: max(2, int(price * factor)) for name, price in section["commodities"].items()}
     return EconomyScenario.model_validate(section)
@@ -64,7 +56,7 @@ def _live(
     return np.array(prices)
 
 
-def _draw_convergence(file: Path) -> None:
+def _draw_convergence() -> None:
     """People who begin with half, and with twice, the base prices: five seeds each."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
     for axis, factor in zip(axes, (0.5, 2.0), strict=True):
@@ -79,10 +71,10 @@ def _draw_convergence(file: Path) -> None:
         axis.set(title=f"beliefs begin at {factor:g} x the base prices", xlabel="game hour", ylim=(0.3, 2.1))
     axes[0].set_ylabel("price / analytic equilibrium")
     axes[0].legend(loc="lower right", fontsize=8)
-    _save(figure, file)
+    save(figure, "economy_convergence.png")
 
 
-def _draw_shock(file: Path) -> None:
+def _draw_shock() -> None:
     """Half the harvest for 200 hours: price, and the equilibria before and under the shock."""
     section = _section()
     food = section.plan.commodities.index("Food")
@@ -100,10 +92,10 @@ def _draw_shock(file: Path) -> None:
     axis.axvspan(SHOCK_FROM, end, color="0.93", zorder=0)
     axis.set(title="supply_shock on Food: half the harvest for 200 hours", xlabel="game hour", ylabel="price of Food")
     axis.legend(fontsize=8)
-    _save(figure, file)
+    save(figure, "economy_supply_shock.png")
 
 
-def _draw_demand(file: Path) -> None:
+def _draw_demand() -> None:
     """A demand fact of 1.5 from hour 200 on, beside the same world without it."""
     section = _section()
     food = section.plan.commodities.index("Food")
@@ -117,12 +109,7 @@ def _draw_demand(file: Path) -> None:
     axis.hlines(levels, [0, SHOCK_FROM], [400, 400], color="k", ls="--", lw=1, label="analytic equilibrium")
     axis.set(title="A demand fact on Food", xlabel="game hour", ylabel="price of Food")
     axis.legend(fontsize=8)
-    _save(figure, file)
-
-
-def _save(figure: Any, file: Path) -> None:
-    figure.savefig(file, dpi=110, metadata={"Software": None})
-    plt.close(figure)
+    save(figure, "economy_demand_fact.png")
 
 
 if __name__ == "__main__":

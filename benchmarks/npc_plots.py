@@ -3,24 +3,15 @@
 Lives here: which days are lived and how they are drawn. Not here: figures with goals (npc_step), statistics (tests).
 """
 
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
-import yaml
 
-from worldtick.contracts.shipped import shipped
+from benchmarks.pictures import night_city, save
 from worldtick.npc.hours import Moment, step
 from worldtick.npc.people import genesis
 from worldtick.npc.scenario import NpcScenario
 from worldtick.npc.units import NEEDS, POINT
 
-ROOT = Path(__file__).resolve().parents[1]
-IMAGE = ROOT / "docs" / "img" / "npc_day.png"
 HOUR_US = 3_600_000_000
 DAYS, SETTLING = 90, 2
 SUNDAY_S = 1_705_190_400
@@ -30,8 +21,7 @@ SHOWN = ("sleep", "eat", "work", "chat", "tavern", "read", "pray", "shop", "stro
 
 def main() -> None:
     """90 days of 2,000 inhabitants, as a mean day."""
-    text = shipped("scenarios").joinpath("night_city.yaml").read_text("utf-8")
-    plan = NpcScenario.model_validate(yaml.safe_load(text)["services"]["npc"]).plan
+    plan = NpcScenario.model_validate(night_city("npc")).plan
     state = genesis(plan, SEED, 0)
     doing = np.zeros((24, len(plan.activities)))
     needs = np.zeros((24, len(NEEDS)))
@@ -54,7 +44,7 @@ def main() -> None:
     below.set_ylim(0, 100)
     below.set_xlabel("hour of the day")
     below.legend(ncols=3, fontsize="small")
-    figure.savefig(IMAGE, dpi=110)
+    save(figure, "npc_day.png")
 
 
 if __name__ == "__main__":

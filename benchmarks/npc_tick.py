@@ -11,10 +11,8 @@ import json
 import signal
 import statistics
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
@@ -22,7 +20,7 @@ import psutil
 from benchmarks import durable
 from benchmarks.figures import Figure, Place, from_runs
 from benchmarks.npc_step import section
-from benchmarks.race import START_S_MAX, Reader
+from benchmarks.race import Reader
 from worldtick.clock.worldtime import HOUR_US, WallTime
 from worldtick.control.creation import Plan, create_world
 from worldtick.npc.scenario import NpcScenario
@@ -81,7 +79,10 @@ def _course(place: Place, count: int) -> tuple[list[float], float, float]:
         with durable.topics(place, f"npc{count}") as prefix, durable.reading(place, prefix) as reader:
             world = f"people-{count}"
             _create(pool, world, count, -(-count // slices))
-            with _worker(place, prefix, 1) as first, _worker(place, prefix, 2) as second:
+            with (
+                durable.working(place, prefix, "npc", joined=True) as first,
+                durable.working(place, prefix, "npc", joined=True) as second,
+            ):
                 bases = [_resident(process) for process in (first, second)]
                 seconds = [_hour(place, pool, prefix, reader, hour, slices) for hour in range(hours)]
                 grown = sum(_resident(process) for process in (first, second)) - sum(bases)
@@ -128,29 +129,3 @@ def _takeover(
 
 def _resident(process: "subprocess.Popen[bytes]") -> int:
     return int(psutil.Process(process.pid).memory_info().rss)
-
-
-@contextmanager
-def _worker(place: Place, prefix: str, number: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """A worker with its splitter, its output to a log in scratch; it has joined its group when this returns."""
-    told = {"bootstrap": place.kafka, "database_url": place.database_url, "prefix": prefix, "service": "npc"}
-    path = place.scratch / f"npc-{number}-{time.monotonic_ns()}.log"
-    with path.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.durable", json.dumps(told)], stdout=log, stderr=log
-        )
-        try:
-            _await_line(path, "partitions_moved", process)
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            process.wait(60)
-
-
-def _await_line(path: Any, text: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + START_S_MAX
-    while text not in path.read_text("utf-8", "replace"):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise TimeoutError(f"the worker did not come up:\n{path.read_text('utf-8', 'replace')[-2_000:]}")
-        time.sleep(0.05)

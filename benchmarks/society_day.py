@@ -19,7 +19,7 @@ from worldtick.control.creation import Plan, create_world
 from worldtick.runtime.service import Service
 from worldtick.society.scenario import SocietyScenario
 from worldtick.society.service import SERVICE
-from worldtick.store.db import Pool, open_pool
+from worldtick.store.db import Pool
 from worldtick.ticker.orders import Order
 
 WORLDS, SMOKE_WORLDS = 500, 4
@@ -31,16 +31,8 @@ CATALOGUE: Mapping[str, Service[Any]] = {"society": SERVICE}
 def measure(place: Place) -> list[Figure]:
     """Day after day, each rung only when the last one is finished; the first is not counted."""
     worlds, days = (SMOKE_WORLDS, SMOKE_DAYS) if place.smoke else (WORLDS, DAYS)
-    pool = open_pool(place.database_url, 4, "bench")
-    try:
-        with (
-            durable.topics(place, "day") as prefix,
-            durable.working(place, prefix, "society"),
-            durable.reading(place, prefix) as reader,
-        ):
-            seconds = _days(place, pool, prefix, reader, worlds, days)
-    finally:
-        pool.close()
+    with durable.stage(place, "day", "society") as (pool, prefix, reader):
+        seconds = _days(place, pool, prefix, reader, worlds, days)
     place.say(f"  days: {', '.join(f'{each:.2f}' for each in seconds)} s")
     goal = None if place.smoke else "value <= 5"
     return [from_runs("society_day_500_worlds_durable_s", "s", seconds[1:], goal=goal)]

@@ -3,26 +3,19 @@
 Lives here: which year is lived and how it is drawn. Not here: figures with goals (diplomacy, society_day).
 """
 
-from pathlib import Path
 from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-import yaml
 from matplotlib.colors import ListedColormap
 
+from benchmarks.pictures import night_city, save
 from worldtick.clock.worldtime import DAY_US
-from worldtick.contracts.shipped import shipped
 from worldtick.society.diplomacy.days import DiplomacyDay, score, step
 from worldtick.society.diplomacy.relations import genesis
 from worldtick.society.diplomacy.rules import Relation
 from worldtick.society.scenario import SocietyScenario
 
-IMAGES = Path(__file__).resolve().parents[1] / "docs" / "img"
 YEAR, SEED = 365, 1
 COLORS = ("#b2182b", "#f4a582", "#d1e5f0", "#2166ac")  # war to alliance
 PAIRS_DRAWN = 3
@@ -30,14 +23,12 @@ PAIRS_DRAWN = 3
 
 def main() -> None:
     """Write the pictures."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    text = shipped("scenarios").joinpath("night_city.yaml").read_text("utf-8")
-    section = SocietyScenario.model_validate(yaml.safe_load(text)["services"]["society"])
+    section = SocietyScenario.model_validate(night_city("society"))
     assert section.diplomacy is not None
-    _draw(section.diplomacy.plan, IMAGES / "society_diplomacy_year.png")
+    _draw(section.diplomacy.plan)
 
 
-def _draw(plan: Any, file: Path) -> None:
+def _draw(plan: Any) -> None:
     """States of all pairs over a year, and the scores of those that changed most."""
     relations = genesis(plan, SEED)
     states, scores = [], []
@@ -64,8 +55,7 @@ def _draw(plan: Any, file: Path) -> None:
     lower.axhline(0, color="0.7", lw=0.8)
     lower.set(xlabel="game day", ylabel="score, points")
     lower.legend(fontsize=8, loc="lower right")
-    figure.savefig(file, dpi=110, metadata={"Software": None})
-    plt.close(figure)
+    save(figure, "society_diplomacy_year.png")
 
 
 if __name__ == "__main__":
