@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
+from worldtick.runtime.backoff import backoff_s
 from worldtick.runtime.vitals import Vitals
 from worldtick.ticker.serve import until_signal
 
@@ -56,7 +57,7 @@ def _look(child: _Child, vitals: Vitals) -> None:
         return
     if child.again_at == 0.0:
         child.deaths = 1 if now - child.started > LIVED_S else child.deaths + 1
-        child.again_at = now + BACKOFF_S[min(child.deaths - 1, len(BACKOFF_S) - 1)]
+        child.again_at = now + backoff_s(child.deaths - 1, BACKOFF_S)
         fields = {"service": child.name, "code": code, "again_in_s": round(child.again_at - now, 1)}
         log.error("process_died", extra=fields)
     elif now >= child.again_at:

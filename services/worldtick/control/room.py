@@ -31,6 +31,7 @@ from worldtick.control.desk import (
 from worldtick.control.hearing import Hearing
 from worldtick.control.letters import dead_letter
 from worldtick.control.link import POLL_S, Link, Place
+from worldtick.runtime.backoff import backoff_s
 from worldtick.runtime.errors import Fenced
 from worldtick.runtime.metrics import COMMANDS, DEPENDENCY_ERRORS, PASTES
 from worldtick.runtime.vitals import Vitals
@@ -49,7 +50,6 @@ WAIT_POLL_S: Final = 0.25
 COMPLETE_EVERY_S: Final = 0.1  # how often it is looked which commands are completed
 OWED_S_MAX: Final = 0.5  # offsets of records that were only passed are committed this often
 STALE_AFTER_S: Final = 60.0  # a turn may wait for a broker's and a database's own bounds, one after the other
-BACKOFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 
 class Account(msgspec.Struct):
@@ -133,7 +133,7 @@ class Room:
                     self._say(None)
                     failures = 0
                 except (Fenced, Unavailable) as failed:
-                    pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+                    pause_s = backoff_s(failures)
                     failures += 1
                     self._say(failed)
                     log.warning("control_rewinds", extra={"error": str(failed), "again_in_s": pause_s})

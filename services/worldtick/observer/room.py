@@ -18,6 +18,7 @@ from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.observer.counting import Counted, Known, Seen, count
 from worldtick.observer.link import Batch, Link
 from worldtick.observer.link import Place as At
+from worldtick.runtime.backoff import backoff_s
 from worldtick.runtime.errors import Fenced
 from worldtick.runtime.vitals import Vitals
 from worldtick.store.accounts import (
@@ -42,7 +43,6 @@ log = logging.getLogger(__name__)
 PROJECTION: Final = "observer"
 WORLDS_SHOWN: Final = 20  # worlds whose markets have series of their own: the first ones
 BEYOND_MAX: Final = 100  # worlds named whose rings lie beyond the tick table
-BACKOFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0)
 BEAT_STALE_S: Final = 60.0
 
 
@@ -88,7 +88,7 @@ class Room:
                     done = self.turn()
                     failures = 0
                 except (Fenced, Unavailable) as failed:
-                    pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+                    pause_s = backoff_s(failures)
                     failures += 1
                     self._settled = self._named = False
                     self._vitals.part(_part_of(failed), False, str(failed))

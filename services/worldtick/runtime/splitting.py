@@ -20,6 +20,7 @@ from worldtick.contracts.rings import Ring, decode_ring
 from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM
 from worldtick.contracts.wire import EventWriter
 from worldtick.runtime import metrics
+from worldtick.runtime.backoff import backoff_s
 from worldtick.runtime.clients import new_producer
 from worldtick.runtime.errors import Fenced
 from worldtick.runtime.kafka import topic_identity
@@ -74,7 +75,7 @@ class Splitter:
                     self._turn(consumer, producer, pool)
                     failures = 0
                 except (Unavailable, Fenced, KafkaException, BufferError) as failed:
-                    again_in_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+                    again_in_s = backoff_s(failures, BACKOFF_S)
                     log.warning("splitter_rewinds", extra={"error": str(failed), "again_in_s": again_in_s})
                     failures += 1
                     producer.purge()

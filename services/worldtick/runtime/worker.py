@@ -18,6 +18,7 @@ from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.wire import EventWriter
 from worldtick.runtime import metrics
+from worldtick.runtime.backoff import backoff_s
 from worldtick.runtime.batches import Prepared
 from worldtick.runtime.effects import Commit, LoadOutputs, Transact
 from worldtick.runtime.errors import Fenced, TopicReplaced
@@ -104,7 +105,7 @@ class Worker:
                 except (Unavailable, Fenced, KafkaException) as failed:
                     self._note_failure(failed, failures)
                     self._settled = False
-                    stop.wait(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+                    stop.wait(backoff_s(failures, BACKOFF_S))
                     failures += 1
             self._drain()
         finally:
@@ -129,7 +130,7 @@ class Worker:
                 return True
             except (Unavailable, KafkaException) as away:
                 self._note_failure(away, failures)
-                stop.wait(BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+                stop.wait(backoff_s(failures, BACKOFF_S))
                 failures += 1
         return False
 
@@ -380,7 +381,7 @@ class Worker:
             self._vitals.part(part, False, str(failed))
             metrics.DEPENDENCY_ERRORS.labels(part, "worker").inc()
         metrics.REWINDS.labels(self._service.name, part).inc()
-        again_in_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+        again_in_s = backoff_s(failures, BACKOFF_S)
         log.warning(
             "worker_rewinds", extra={"service": self._service.name, "error": str(failed), "again_in_s": again_in_s}
         )

@@ -11,6 +11,7 @@ from typing import Final
 
 from worldtick.clock.worldtime import SECOND_US, WallTime
 from worldtick.contracts.errors import Unavailable
+from worldtick.runtime.backoff import backoff_s
 from worldtick.store.clocks import Clock, claim_due, claim_these, first_due_us
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.notices import CLOCKS_CHANNEL, SLICES_CHANNEL, listening
@@ -22,7 +23,6 @@ log = logging.getLogger(__name__)
 PAGE_WORLDS: Final = 250  # locked in one transaction
 RESOLUTION_S: Final = 0.01  # how finely due times are told apart while no world waits for services
 IDLE_S_MAX: Final = 0.5  # without a notice for so long, look
-BACKOFF_S: Final = (0.25, 0.5, 1.0, 2.0, 5.0)  # after a failed pass, the last one for good
 WORLDS_TOLD: Final = 20
 
 
@@ -66,7 +66,7 @@ class Pacer:
                     while not stop.is_set():
                         self._rest(self.look(), wait, stop)
             except Unavailable as away:
-                pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+                pause_s = backoff_s(failures)
                 failures += 1
                 log.warning("pacer_failed", extra={"error": str(away), "again_in_s": pause_s})
                 if self.on_failure is not None:

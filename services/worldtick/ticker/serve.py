@@ -22,6 +22,7 @@ from worldtick.clock.firings import floor_firing
 from worldtick.clock.moves import BoundaryKind
 from worldtick.clock.worldtime import SECOND_US, WallTime
 from worldtick.contracts.errors import Unavailable
+from worldtick.runtime.backoff import backoff_s
 from worldtick.sealing.draft import Catalogue
 from worldtick.store.db import Pool
 from worldtick.ticker.orders import Order
@@ -33,7 +34,6 @@ log = logging.getLogger(__name__)
 WORLDS_TOLD = 20  # of those that cannot be moved
 IDLE_S_MAX = 5.0  # without a firing for so long, look for leftovers and lagging worlds
 AGAIN_S = 0.25  # while worlds wait for services; notices of them cut it short
-BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 5.0)  # after a failed run, the last one for good
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Loop:
                     waiting = self._run(waiting, unmoved)
                     runs, failures = runs + 1, 0
                 except Unavailable as away:
-                    pause_s = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)]
+                    pause_s = backoff_s(failures)
                     failures += 1
                     log.warning("ticker_run_failed", extra={"error": str(away), "again_in_s": pause_s})
                     if self.on_failure is not None:
