@@ -125,7 +125,7 @@ def test_skipping_by_commands_is_completed_with_what_was_executed(
 ) -> None:
     key = _make(pool, "w", TIMERS, "latest", driver="manual")
     pacer = Pacer(pool, publisher, Pacing(CATALOGUE))
-    hearing = Hearing(pool, CATALOGUE, Manners(), EventWriter())
+    hearing = Hearing(pool, CATALOGUE, Manners())
     completed: list[dict[str, Any]] = []
     with run_worker(SERVICE), run_worker(COUNT), run_worker(MARKET), running(pacer.run_until):
         for number, at_us in enumerate(sorted({timer["at_us"] for timer in TIMERS})):

@@ -1,5 +1,5 @@
 """A world's agenda: what is pending, and what one tick makes of it.
-Lives here: putting in, cancelling, skipping and firing timers. Not here: who asks for it and what is said (service).
+Lives here: putting in, taking out, skipping and firing timers. Not here: who asks for it and what is said (service).
 
 Timers run in the order (world time, priority, insertion). A tick works in that order through what is due at or before
 its end, as far as its budget goes; what is left is due still, and runs first in the next one.
@@ -11,9 +11,10 @@ from typing import Final, Literal, NamedTuple
 
 from worldtick.agenda.queue import EMPTY, Open, Queue, queue_of
 from worldtick.agenda.register import OpenRegister, Register, register_of
-from worldtick.agenda.timers import Then, Timer, after, times_before
+from worldtick.agenda.timers import Then, Timer, after, from_then_on, times_before
 
 JUMPED: Final = "Time jumped past scheduled_time"
+NOT_PENDING: Final = "no timer of this name is pending"
 
 
 class Put(NamedTuple):
@@ -35,6 +36,19 @@ class Cancel(NamedTuple):
     name: str
 
 
+class Disable(NamedTuple):
+    """A pending timer is not to come up until it is enabled again."""
+
+    name: str
+
+
+class Enable(NamedTuple):
+    """A disabled timer is to come up again: one that recurs at its first time after `from_us`."""
+
+    name: str
+    from_us: int
+
+
 class Skip(NamedTuple):
     """What is pending now and due before a world time is not to be executed."""
 
@@ -52,8 +66,8 @@ class Refuse(NamedTuple):
     reason: str
 
 
-Order = Put | Cancel | Skip | Complete | Refuse
-What = Literal["fired", "skipped", "cancelled", "refused"]
+Order = Put | Cancel | Disable | Enable | Skip | Complete | Refuse
+What = Literal["fired", "skipped", "cancelled", "disabled", "enabled", "refused"]
 
 
 class Fate(NamedTuple):
@@ -86,6 +100,7 @@ class Agenda:
     next_order: int  # insertion number of the next timer
     mark: Mark | None = None  # while a jump skips more than a tick's budget
     over: bool = False  # it was said that nothing is left, and nothing was put in since
+    disabled: tuple[Timer, ...] = ()  # by name; they stand in neither queue nor register
 
     @property
     def next_us(self) -> int | None:
@@ -144,6 +159,7 @@ class _Day:
         self._next_order = agenda.next_order
         self._mark = agenda.mark
         self._over = agenda.over
+        self._disabled = {timer.name: timer for timer in agenda.disabled}
         self.fates: list[Fate] = []
 
     def take(self, order: Order, pending_max: int) -> None:
@@ -152,6 +168,10 @@ class _Day:
             self._put(order, pending_max)
         elif isinstance(order, Cancel):
             self._cancel(order.name)
+        elif isinstance(order, Disable):
+            self._disable(order.name)
+        elif isinstance(order, Enable):
+            self._enable(order)
         elif isinstance(order, Skip):
             self._skip(order.before_us)
         elif isinstance(order, Refuse):
@@ -181,16 +201,17 @@ class _Day:
 
     def closed(self) -> Agenda:
         """The agenda as it is now."""
-        return Agenda(self._queue.closed(), self._register.closed(), self._next_order, self._mark, self._over)
+        disabled = tuple(self._disabled[name] for name in sorted(self._disabled))
+        return Agenda(self._queue.closed(), self._register.closed(), self._next_order, self._mark, self._over, disabled)
 
     def _put(self, put: Put, pending_max: int) -> None:
         timer = _timer(put, self._next_order)
-        key = self._register.get(put.name)
-        if key is not None:
-            if not _same(self._queue.find(key), timer):
+        known = self._known(put.name)
+        if known is not None:
+            if not _same(known, timer):
                 self._refuse(put.name, "another timer of this name is pending: cancel it first, or take another name")
             return
-        if self._queue.count >= pending_max:
+        if self._queue.count + len(self._disabled) >= pending_max:
             self._refuse(put.name, f"{pending_max} timers are pending already, and no more may be")
             return
         self._next_order += 1
@@ -205,12 +226,41 @@ class _Day:
         self._mark = Mark(before_us, self._next_order)
 
     def _cancel(self, name: str) -> None:
+        timer = self._disabled.pop(name, None) or self._taken(name)
+        if timer is not None:
+            self.fates.append(Fate("cancelled", name, timer))
+
+    def _disable(self, name: str) -> None:
+        if name in self._disabled:
+            return
+        if (timer := self._taken(name)) is not None:
+            self._disabled[name] = timer
+            self.fates.append(Fate("disabled", name, timer))
+
+    def _enable(self, order: Enable) -> None:
+        if order.name not in self._disabled:
+            if self._register.get(order.name) is None:
+                self._refuse(order.name, NOT_PENDING)
+            return
+        timer = from_then_on(self._disabled.pop(order.name), order.from_us)
+        self._over = False
+        self._queue.add(timer)
+        self._register.put(timer.name, timer.key)
+        self.fates.append(Fate("enabled", order.name, timer))
+
+    def _known(self, name: str) -> Timer | None:
+        """The timer of this name, pending or disabled."""
+        key = self._register.get(name)
+        return self._disabled.get(name) if key is None else self._queue.find(key)
+
+    def _taken(self, name: str) -> Timer | None:
+        """The pending timer of this name, taken out; None, and said to be refused, if there is none."""
         key = self._register.get(name)
         if key is None:
-            self._refuse(name, "no timer of this name is pending")
-            return
+            self._refuse(name, NOT_PENDING)
+            return None
         self._register.drop(name)
-        self.fates.append(Fate("cancelled", name, self._queue.remove(key)))
+        return self._queue.remove(key)
 
     def _refuse(self, name: str, reason: str) -> None:
         self.fates.append(Fate("refused", name, None, reason=reason))

@@ -105,6 +105,18 @@ class TimerCancel(Asked):
     id: TimerName
 
 
+class TimerDisable(Asked):
+    """The directive `timer_disable`: a pending timer does not come up until it is enabled again."""
+
+    id: TimerName
+
+
+class TimerEnable(Asked):
+    """The directive `timer_enable`: a disabled timer comes up again, one that recurs at its first time from then on."""
+
+    id: TimerName
+
+
 class TimerSkip(Asked):
     """The directive `timer_skip`: all that is pending now and due before a world time is skipped, and said to be."""
 

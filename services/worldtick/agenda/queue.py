@@ -7,7 +7,7 @@ queue's own bytes: a snapshot is one join.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -49,7 +49,7 @@ class Queue:
         return b"".join((_header(self.count), *(chunk.body for chunk in self.chunks)))
 
     def __iter__(self) -> Iterator[Timer]:
-        return (timer for chunk in self.chunks for timer in unpacked(chunk))
+        return (timer for chunk in self.chunks for timer in _timers(chunk))
 
     def due(self, until_us: int) -> int:
         """How many are due at or before a world time."""
@@ -58,7 +58,7 @@ class Queue:
         whole = sum(chunk.size for chunk in self.chunks[:at])
         if at == len(self.chunks) or self.chunks[at].first >= bound:
             return whole
-        return whole + bisect_left(unpacked(self.chunks[at]), bound, key=_key)
+        return whole + bisect_left(_timers(self.chunks[at]), bound, key=_key)
 
 
 EMPTY: Final = Queue((), (), 0)
@@ -73,7 +73,7 @@ def queue_of(timers: Iterable[Timer]) -> Queue:
 
 def read(body: bytes) -> Queue:
     """The inverse of `Queue.body`. Raises msgspec.DecodeError."""
-    return queue_of(_decode(body))
+    return queue_of(unpacked(body))
 
 
 class Open:
@@ -148,12 +148,21 @@ class Open:
     def _opened(self, at: int) -> list[Timer]:
         part = self._parts[at]
         if isinstance(part, Chunk):
-            part = self._parts[at] = unpacked(part)
+            part = self._parts[at] = _timers(part)
         return part
 
 
-def unpacked(chunk: Chunk) -> list[Timer]:
-    """The timers of a chunk."""
+def packed(timers: Sequence[Timer]) -> bytes:
+    """Timers as one msgpack array."""
+    return _encode(timers)
+
+
+def unpacked(body: bytes) -> list[Timer]:
+    """The inverse of `packed`. Raises msgspec.DecodeError."""
+    return _decode(body)
+
+
+def _timers(chunk: Chunk) -> list[Timer]:
     return _decode(_header(chunk.size) + chunk.body)
 
 

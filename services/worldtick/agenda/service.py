@@ -7,13 +7,29 @@ from typing import Any, Final
 import msgspec
 from pydantic import ValidationError
 
-from worldtick.agenda.agenda import Agenda, Bounds, Cancel, Complete, Fate, Lived, Order, Refuse, Skip, agenda_of, live
+from worldtick.agenda.agenda import (
+    Agenda,
+    Bounds,
+    Cancel,
+    Complete,
+    Disable,
+    Enable,
+    Fate,
+    Lived,
+    Order,
+    Refuse,
+    Skip,
+    agenda_of,
+    live,
+)
 from worldtick.agenda.asked import (
     AgendaScenario,
     AgendaSettings,
     Completed,
     TimerAdd,
     TimerCancel,
+    TimerDisable,
+    TimerEnable,
     TimerSkip,
     is_timer_name,
 )
@@ -75,6 +91,10 @@ def _order(told: Directive, tick: SealedTick) -> Order:
             return TimerAdd.model_validate(told.args).put(tick.from_us, tick.epoch_s, told.source)
         if told.name == "timer_cancel":
             return Cancel(TimerCancel.model_validate(told.args).id)
+        if told.name == "timer_disable":
+            return Disable(TimerDisable.model_validate(told.args).id)
+        if told.name == "timer_enable":
+            return Enable(TimerEnable.model_validate(told.args).id, tick.from_us)
         if told.name == "timer_skip":
             return Skip(TimerSkip.model_validate(told.args).before_us)
         if told.name == "complete":
@@ -146,7 +166,14 @@ SERVICE: Service[Agenda] = Service(
     decode=_decode,
     budgets={TIMERS_FIRED: TIMERS_FIRED_DEFAULT},
     settings=AgendaSettings,
-    directives={"timer_add": TimerAdd, "timer_cancel": TimerCancel, "timer_skip": TimerSkip, "complete": Completed},
+    directives={
+        "timer_add": TimerAdd,
+        "timer_cancel": TimerCancel,
+        "timer_disable": TimerDisable,
+        "timer_enable": TimerEnable,
+        "timer_skip": TimerSkip,
+        "complete": Completed,
+    },
     writes_facts=(NEXT_TIMER,),
     projections=(
         Projection(

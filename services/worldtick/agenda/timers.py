@@ -49,6 +49,15 @@ def after(timer: Timer, times: int = 1) -> Timer | None:
     return msgspec.structs.replace(timer, at_us=at_us, left=left, times=timer.times + times)
 
 
+def from_then_on(timer: Timer, from_us: int) -> Timer:
+    """The timer with its next time after `from_us`, none of those before it counted; one that does not recur keeps
+    its own."""
+    if not timer.every_us or timer.at_us > from_us:
+        return timer
+    passed = (from_us - timer.at_us) // timer.every_us + 1
+    return msgspec.structs.replace(timer, at_us=timer.at_us + passed * timer.every_us)
+
+
 def times_before(timer: Timer, until_us: int) -> int:
     """How many times of it lie before `until_us`, at least 1: for one that comes up before."""
     if not timer.every_us:

@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Any
 
 import click
-from confluent_kafka import Message
 
 from worldtick.cli.database import database
 from worldtick.cli.records import Seen, Shown, show, shown_bytes
@@ -18,8 +17,7 @@ from worldtick.contracts.deadletter import SUFFIX
 from worldtick.contracts.errors import Refused
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.topics import topic_specs
-from worldtick.control.faults import near
-from worldtick.control.replaying import Letter, Requeued, Sent, replay
+from worldtick.control.replaying import Letter, Requeued, Sent, letter_of, letters_topic, replay
 from worldtick.runtime.fetching import fetch_record
 from worldtick.runtime.tailing import tail_topic
 from worldtick.runtime.topics import admin_client
@@ -145,26 +143,6 @@ def _say(letter: Letter, done: Sent | Requeued, as_json: bool) -> None:
         ids = ", ".join(map(str, done.directive_ids))
         sentence = f"directives of tick {done.seq} of {done.world} for {done.service} wait again, as {ids}"
     click.echo(json.dumps(row) if as_json else sentence)
-
-
-def letters_topic(topic: str, prefix: str) -> str:
-    """The whole name of a dead-letter topic. Raises UsageError."""
-    names = {spec.base: spec.name for spec in topic_specs(prefix) if spec.base.endswith(SUFFIX)}
-    given = topic if topic.endswith(SUFFIX) else topic + SUFFIX
-    if given in names.values():
-        return given
-    if given not in names:
-        sources = [name.removesuffix(SUFFIX) for name in names]
-        raise click.UsageError(f"no topic {topic!r} has dead letters{near(topic.removesuffix(SUFFIX), sources)}")
-    return names[given]
-
-
-def letter_of(message: Message) -> Letter:
-    """A record of a dead-letter topic as control takes it: nothing of it is lost on the way."""
-    seen = seen_of(message)
-    return Letter(
-        seen.topic, seen.partition, seen.offset, seen.stamp_ms, seen.key, seen.value, list(message.headers() or ())
-    )
 
 
 def _there(settings: Settings) -> list[str]:

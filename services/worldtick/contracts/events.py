@@ -14,14 +14,14 @@ Relation = Literal["WAR", "COLD_WAR", "PEACE", "ALLIANCE"]
 ERROR_MAX_CHARS = 2_000  # of an error's text on the wire: readers log it
 
 
-class _OfTick(Wire):
+class OfTick(Wire):
     """Where an event belongs; the flat samples of old have none of it."""
 
     world: Name | None = None
     seq: Ordinal | None = Field(None, description="The tick's ordinal in its world.")
 
 
-class MarketClearedData(_OfTick):
+class MarketClearedData(OfTick):
     """One market cleared in one tick at one price."""
 
     commodity: Name
@@ -76,7 +76,7 @@ class StepFailedData(Wire):
     directives: Count = Field(description="Directives of the tick for this service, which `dlq replay` queues again.")
 
 
-class CrowdSignalData(_OfTick):
+class CrowdSignalData(OfTick):
     """A crowd's behaviour that is significant against its own history."""
 
     signal_type: Name = Field(description="Such as food_demand_rising, gathering, mood_shift, social_trend.")
@@ -95,7 +95,7 @@ class CrowdSignalData(_OfTick):
     destination: Name | None = Field(None, description="Of a population_movement: where they are.")
 
 
-class DiplomacyUpdateData(_OfTick):
+class DiplomacyUpdateData(OfTick):
     """Two factions changed their relation."""
 
     faction_a_id: Name
@@ -109,7 +109,7 @@ class DiplomacyUpdateData(_OfTick):
     contributions: dict[str, Whole] | None = Field(None, description="What moved the score, by cause, in milli-points.")
 
 
-class DiplomacySummaryData(_OfTick):
+class DiplomacySummaryData(OfTick):
     """A day's diplomacy over all pairs."""
 
     tick_id: UuidText
@@ -119,7 +119,7 @@ class DiplomacySummaryData(_OfTick):
     states: dict[str, Count] = Field(description="Relation state -> pairs in it.")
 
 
-class AgentActionData(_OfTick):
+class AgentActionData(OfTick):
     """One inhabitant began or ended an activity."""
 
     agent_id: Count
@@ -132,7 +132,7 @@ class AgentActionData(_OfTick):
     target: Name | None = None
 
 
-class AggregatedStatsData(_OfTick):
+class AggregatedStatsData(OfTick):
     """What one slice of inhabitants did in one tick, counted."""
 
     slice: Count
@@ -148,7 +148,7 @@ class AggregatedStatsData(_OfTick):
     intents_unsaid: Count | None = Field(None, description="Intents that their budget left unsaid, counted here.")
 
 
-class DemandSignalData(_OfTick):
+class DemandSignalData(OfTick):
     """How a group's wants act on a commodity in a district."""
 
     commodity: Name
@@ -158,7 +158,7 @@ class DemandSignalData(_OfTick):
     tick_id: UuidText
 
 
-class PopulationMovementData(_OfTick):
+class PopulationMovementData(OfTick):
     """People moved from one place to another."""
 
     origin: Name
@@ -168,7 +168,7 @@ class PopulationMovementData(_OfTick):
     reason: Name | None = None
 
 
-class TreatyUpdateData(_OfTick):
+class TreatyUpdateData(OfTick):
     """What became of a treaty between two factions."""
 
     faction_a_id: Name
@@ -181,7 +181,7 @@ class TreatyUpdateData(_OfTick):
     broken_by: Name | None = None
 
 
-class NpcIntentData(_OfTick):
+class NpcIntentData(OfTick):
     """One inhabitant wants something of another, which hears of it at a later tick."""
 
     agent_id: Count
@@ -253,7 +253,7 @@ class PopulationMovement(BaseEvent[PopulationMovementData]):
     event_type: Literal["simulation.event.population_movement"]
 
 
-class CrowdSignalEndedData(_OfTick):
+class CrowdSignalEndedData(OfTick):
     """A crowd signal that is over: how long it was predicted to last and how long it did."""
 
     signal_type: Name
@@ -264,7 +264,7 @@ class CrowdSignalEndedData(_OfTick):
     game_day: Ordinal
 
 
-class CrowdSummaryData(_OfTick):
+class CrowdSummaryData(OfTick):
     """A crowd's day. The numbers are those that signals are raised about."""
 
     tick_id: UuidText
@@ -293,85 +293,6 @@ class TreatyUpdate(BaseEvent[TreatyUpdateData]):
     """A treaty was signed, refused, broken, or ended."""
 
     event_type: Literal["simulation.event.treaty_update"]
-
-
-class TimerFiredData(_OfTick):
-    """A timer came up and was executed."""
-
-    timer: Name
-    tick_id: UuidText
-    at: Stamp = Field(description="World time at which it was due; the event's own is the tick's.")
-    occurrence: Ordinal = Field(description="How often it has come up, this time included.")
-    priority: Whole
-    payload: Annotated[str, Field(min_length=1, max_length=4_096)] | None = Field(
-        None, description="What was put in with it: JSON, as text."
-    )
-    then: Name | None = Field(None, description="What it asked for, as service.directive; a later tick carries it.")
-
-
-class TimerSkippedData(_OfTick):
-    """A timer came up and was not executed."""
-
-    timer: Name
-    tick_id: UuidText
-    at: Stamp = Field(description="World time at which it was due.")
-    reason: Name
-    occurrence: Ordinal
-    occurrences: Ordinal = Field(description="How many of its times were skipped at once.")
-    priority: Whole
-
-
-class TimerCancelledData(_OfTick):
-    """A timer was taken out before it came up."""
-
-    timer: Name
-    tick_id: UuidText
-    at: Stamp = Field(description="World time at which it would have been due.")
-
-
-class TimerRefusedData(_OfTick):
-    """Something was asked of the agenda that cannot be."""
-
-    timer: Name = Field(description="Its name, or ? where it has none that can be.")
-    tick_id: UuidText
-    reason: Annotated[str, Field(min_length=1, max_length=1_000)]
-
-
-class SimulationCompleteData(_OfTick):
-    """A world that goes from timer to timer has none left."""
-
-    at: Stamp = Field(description="World time at which it stands.")
-    tick_id: UuidText
-
-
-class TimerFired(BaseEvent[TimerFiredData]):
-    """A timer was executed."""
-
-    event_type: Literal["simulation.event.timer_fired"]
-
-
-class TimerSkipped(BaseEvent[TimerSkippedData]):
-    """A timer was skipped."""
-
-    event_type: Literal["simulation.event.timer_skipped"]
-
-
-class TimerCancelled(BaseEvent[TimerCancelledData]):
-    """A timer was cancelled."""
-
-    event_type: Literal["simulation.event.timer_cancelled"]
-
-
-class TimerRefused(BaseEvent[TimerRefusedData]):
-    """A timer was refused."""
-
-    event_type: Literal["simulation.event.timer_refused"]
-
-
-class SimulationComplete(BaseEvent[SimulationCompleteData]):
-    """Nothing is left to be done."""
-
-    event_type: Literal["simulation.event.simulation_complete"]
 
 
 class NpcIntent(BaseEvent[NpcIntentData]):

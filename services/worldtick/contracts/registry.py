@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from worldtick.contracts import commands, events, ticks
+from worldtick.contracts import commands, events, ticks, timings
 from worldtick.contracts.envelope import BaseEvent
 from worldtick.contracts.errors import Unreadable
 
@@ -28,11 +28,14 @@ _ALL: tuple[type[BaseEvent[Any]], ...] = (
     events.CrowdSignalEnded,
     events.CrowdSummary,
     events.TreatyUpdate,
-    events.TimerFired,
-    events.TimerSkipped,
-    events.TimerCancelled,
-    events.TimerRefused,
-    events.SimulationComplete,
+    timings.TimerFired,
+    timings.TimerSkipped,
+    timings.TimerCancelled,
+    timings.TimerDisabled,
+    timings.TimerEnabled,
+    timings.TimerRefused,
+    timings.SimulationComplete,
+    timings.HoursSkipped,
     ticks.SliceTick,
     events.NpcIntent,
     commands.ControlReply,

@@ -32,6 +32,7 @@ class Ring(msgspec.Struct, frozen=True, gc=False, rename={"kind": "tick_type"}):
     tick_id: _Text
     kind: Literal["step", "hourly", "daily"]
     slice: _Number | None = None  # the one slice that is rung, on a service's own topic of slices; None: all of them
+    snapshot: bool = False  # whether the state after it is to be stored, due or not
 
 
 class _Sealed(msgspec.Struct, gc=False):
@@ -45,6 +46,7 @@ class _Data(msgspec.Struct, gc=False):
     seq: _Ordinal | None = None
     kind_seq: _Ordinal | None = None
     slice: _Number | None = None
+    snapshot: bool | None = None
 
 
 class _Record(msgspec.Struct, gc=False):
@@ -73,7 +75,7 @@ def decode_ring(value: bytes | None, registry: SchemaRegistry | None = None) -> 
     kind = _KINDS.get(data.tick_type or "")
     if kind is None or data.tick_id is None:
         raise Unreadable("wrong_schema", f"tick_type {data.tick_type!r} is no kind of tick, or tick_id is absent")
-    return Ring(data.world, data.seq, data.kind_seq, data.tick_id, kind, data.slice)
+    return Ring(data.world, data.seq, data.kind_seq, data.tick_id, kind, data.slice, bool(data.snapshot))
 
 
 def _from_json(value: bytes) -> _Data:

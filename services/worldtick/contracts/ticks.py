@@ -32,6 +32,7 @@ class _Sealed(Wire):
     slot_us: Count | None = Field(None, description="World time at which the tick ends: its slot, us since the epoch.")
     hours: Count | None = Field(None, description="Game hours that it spans; more than 1 after a coalesced gap.")
     caused_by: Name | None = Field(None, description="For a pasted tick: topic/partition/offset and the id pasted.")
+    snapshot: bool | None = Field(None, description="Of one rung again: that all services store their states after it.")
 
 
 class HourlyTickData(_Sealed):
@@ -101,6 +102,7 @@ class SliceTickData(Wire):
     seq: Ordinal
     kind_seq: Ordinal
     game_time: Stamp = Field(description="World time as a date: the tick's slot.")
+    snapshot: bool | None = Field(None, description="That the slice's state after it is to be stored.")
 
 
 class SliceTick(BaseEvent[SliceTickData]):

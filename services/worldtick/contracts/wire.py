@@ -38,10 +38,16 @@ class EventWriter:
         self._frames: dict[tuple[str, str], tuple[bytes, bytes]] = {}
         self._encode = msgspec.json.Encoder(decimal_format="number").encode
 
-    def ring(self, tick: SealedTick, topic: str) -> bytes:
-        """The record of a sealed tick on `topic` (without the deployment's prefix), whose name is its event type."""
+    def ring(self, tick: SealedTick, topic: str, snapshot: bool = False) -> bytes:
+        """The record of a sealed tick on `topic` (without the deployment's prefix), whose name is its event type.
+
+        snapshot: it asks the services to store their states, too.
+        """
         stamp = tick.date(tick.to_us)
-        return self.event(ring_id(tick.tick_id, topic), topic, stamp, TICKER, _ring_data(tick, topic, stamp))
+        data = _ring_data(tick, topic, stamp)
+        if snapshot:
+            data["snapshot"] = True
+        return self.event(ring_id(tick.tick_id, topic), topic, stamp, TICKER, data)
 
     def event(
         self,

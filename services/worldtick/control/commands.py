@@ -2,36 +2,53 @@
 Lives here: the registry, services' directives in it. Not here: clocks' own (clocks), proof and replies (hearing)."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from worldtick.clock.moves import BoundaryKind
-from worldtick.contracts.errors import Faulty, Refused, Unreadable
-from worldtick.contracts.ids import tick_id
-from worldtick.contracts.ticks import PastedTick
+from worldtick.contracts.errors import Faulty, Refused
+from worldtick.contracts.schema_registry import SchemaRegistry
+from worldtick.contracts.sealed import decode_sealed
+from worldtick.contracts.wire import EventWriter
 from worldtick.control import clocks
 from worldtick.control.asking import ask_in
 from worldtick.control.clocks import Nothing
 from worldtick.control.configuring import Configure, configure
 from worldtick.control.creation import archive_world_in, create_world_in
+from worldtick.control.desk import Outgoing
 from worldtick.control.documents import Document
 from worldtick.control.faults import near, validated
-from worldtick.control.pasted import move_towards, reached, target_of
+from worldtick.control.replaying import Letter, Sent, record_in, replay_in
 from worldtick.control.scenario import NO_DEFAULTS, Defaults, Word, load_scenario, read_scenario
-from worldtick.sealing.draft import Catalogue, Draft
-from worldtick.sealing.seal import admissible, behind, missing_services, seal_round, standing_of
-from worldtick.store.clocks import Clock, save_clocks
+from worldtick.control.ticking import Force, Manual, seal_asked
+from worldtick.sealing.draft import AGENDA, Catalogue
+from worldtick.sealing.rings import TOPIC_OF_STREAM, ring_on
+from worldtick.store.clocks import Clock
 from worldtick.store.db import Connection
+from worldtick.store.ticks import newest_of_streams
 from worldtick.store.worlds import World
 
 Role = Literal["viewer", "owner", "admin"]
 ROLES: Final[tuple[Role, ...]] = ("viewer", "owner", "admin")  # each may what those before it may
 DIRECTIVE: Final = "directive."
 _MOVES: Final = ("clock.advance", "clock.set", clocks.SKIP_TO_NEXT)  # these aim the clock; done when it is there
-_FORCED_MAX: Final = 26  # a forced day: its hours, its daily tick, and one that was owed
+Letters = Callable[[str, int, int], Letter]  # the dead letter at (topic, partition, offset)
+
+
+def _no_letters(topic: str, partition: int, offset: int) -> Letter:
+    raise Refused("dead letters cannot be read here")
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What commands need beyond SQL."""
+
+    writer: EventWriter = field(default_factory=EventWriter)
+    prefix: str = ""
+    registry: SchemaRegistry | None = None
+    letters: Letters = _no_letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +65,7 @@ class Call:
     world: World | None = None
     clock: Clock | None = None
     defaults: Defaults = field(default_factory=lambda: NO_DEFAULTS)
+    reach: Reach = field(default_factory=Reach)
 
     def locked(self) -> Clock:
         """The world's clock."""
@@ -58,15 +76,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a command came to. Where one of the last three is given, `completed` follows."""
+    """What a command came to. Where one of the last four is given, `completed` follows."""
 
     changed: bool
     message: str
     tick_id: str | None = None
     seals: bool = False  # ticks were sealed, which are to be rung
+    sends: Sequence[Outgoing] = ()  # what goes out with the reply
     directive_id: int | None = None
     until_us: int | None = None
     seq: int | None = None
+    stored_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +99,7 @@ class CommandKind:
     role: Role
     act: Callable[[Call, Any], Done]
     needs_world: bool = True  # an active one, which is locked
+    sent: Callable[[Call, Any], Sequence[Outgoing]] | None = None  # what it sends, for a record that is read again
 
 
 class Create(BaseModel):
@@ -91,12 +112,23 @@ class Create(BaseModel):
     owner: Word | None = Field(None, description="Default: the actor. Only an admin names another.")
 
 
-class Force(BaseModel):
-    """The next boundary of a kind, now."""
+class Task(BaseModel):
+    """A task of a world: a timer of its agenda, most often one that recurs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: BoundaryKind = "hourly"
+    task: str = Field(min_length=1, max_length=128, description="The timer's id.")
+
+
+class Replay(BaseModel):
+    """Send a dead letter's record back to its topic, once; of a dead step, queue its directives again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    topic: str = Field(min_length=1, max_length=249, description="With or without .dlq and the prefix.")
+    partition: int = Field(0, strict=True, ge=0)
+    offset: int = Field(strict=True, ge=0)
+    again: bool = Field(False, strict=True, description="Even if it was replayed before.")
 
 
 def _ping(call: Call, _: Nothing) -> Done:
@@ -131,32 +163,50 @@ def _configure(call: Call, args: Configure) -> Done:
     return Done(changed, "takes effect with the next tick", seq=clock.seq + 1 if waits else None)
 
 
-def _force(call: Call, args: Force) -> Done:
+def _tick(call: Call, args: Force | Manual) -> Done:
+    tick = seal_asked(call.conn, call.catalogue, call.locked(), args)
+    said = f"a {tick.kind} tick is sealed" if tick.fresh else "that slot was sealed before"
+    return Done(tick.fresh, said, tick_id=tick.tick_id, seals=tick.fresh, seq=tick.seq)
+
+
+def _task(call: Call, args: Task) -> Done:
+    if call.world is None:
+        raise AssertionError(f"{call.name} is about a world, and was called without one")
+    what = call.name.removeprefix("task.")
+    number, _ = ask_in(call.conn, call.catalogue, call.world, AGENDA, f"timer_{what}", {"id": args.task})
+    return Done(True, f"some tick soon {what}s it", directive_id=number)
+
+
+def _replay(call: Call, args: Replay) -> Done:
+    reach = call.reach
+    letter = reach.letters(args.topic, args.partition, args.offset)
+    done = replay_in(call.conn, reach.prefix, letter, args.again, reach.registry)
+    if isinstance(done, Sent):
+        return Done(True, f"{letter} is back on {done.topic}", sends=record_in(letter, reach.prefix, reach.registry))
+    ids = ", ".join(map(str, done.directive_ids))
+    return Done(True, f"directives of tick {done.seq} of {done.world} for {done.service} wait again, as {ids}")
+
+
+def _replayed(call: Call, args: Replay) -> Sequence[Outgoing]:
+    letter = call.reach.letters(args.topic, args.partition, args.offset)
+    return record_in(letter, call.reach.prefix, call.reach.registry)
+
+
+def _snapshot(call: Call, args: Nothing) -> Done:
     clock = call.locked()
-    if missing := missing_services(clock, call.catalogue):
-        raise Refused(f"control has no service {', '.join(missing)} of {clock.world!r}: install it here")
-    paste = PastedTick.model_validate({"data": {"tick_type": args.kind}})
-    try:
-        target = target_of(standing_of(clock), args.kind, paste)
-    except Unreadable as refused:
-        raise Refused(str(refused)) from refused
-    late = behind(call.conn, [clock]).get(clock.world_key, {})
-    for _ in range(_FORCED_MAX):
-        move = move_towards(standing_of(clock), target)
-        if move is None:
-            break
-        if not admissible(clock, late):
-            raise Refused(f"{', '.join(sorted(late))} must finish first; try again under another id")
-        own = move.kind == target.kind and move.to_us == target.slot_us
-        draft = Draft(clock, move.kind, move.from_us, move.to_us, move.hours, "manual" if own else "system")
-        (tick,) = seal_round(call.conn, [draft], call.catalogue)
-        for service in tick.consumers:
-            late.setdefault(service, tick.seq)
-    save_clocks(call.conn, [clock])
-    if not reached(standing_of(clock), target):
-        raise Refused(f"that would be over {_FORCED_MAX} ticks: tell the clock to advance instead")
-    name = tick_id(clock.world, target.kind, target.slot_us)
-    return Done(True, f"a {target.kind} tick is sealed", tick_id=name, seals=True, seq=clock.seq)
+    if not clock.seq:
+        raise Refused(f"world {clock.world!r} has no tick yet, and nothing to store")
+    said = "its services store their states"
+    return Done(True, said, sends=_storing(call, args), stored_seq=clock.seq)
+
+
+def _storing(call: Call, _: Nothing) -> Sequence[Outgoing]:
+    """The newest ring of each stream again, which now asks for states to be stored."""
+    if call.world is None:
+        return ()
+    newest = newest_of_streams(call.conn, call.world.world_key)
+    rings = [(TOPIC_OF_STREAM[stream], decode_sealed(bytes(body))) for stream, body in newest]
+    return [Outgoing(*ring_on(topic, tick, call.reach.writer, snapshot=True)) for topic, tick in rings]
 
 
 def _clock(call: Call, args: BaseModel) -> Done:
@@ -182,7 +232,14 @@ _OWN: Final = (
     CommandKind("world.create", "Make a world, its clock and its empty slices.", Create, "owner", _create, False),
     CommandKind("world.archive", "End a world; what it was stays.", Nothing, "owner", _archive),
     CommandKind("world.configure", "Change a part of a world's configuration.", Configure, "owner", _configure),
-    CommandKind("tick.force", "Seal the next boundary's tick now, paused or not.", Force, "owner", _force),
+    CommandKind("tick.force", "Seal the next boundary's tick now, paused or not.", Force, "owner", _tick),
+    CommandKind("tick.manual", "Seal the tick of a slot, as a pasted tick does.", Manual, "owner", _tick),
+    CommandKind("task.disable", "A timer of the world's agenda does not come up any more.", Task, "owner", _task),
+    CommandKind("task.enable", "A disabled timer comes up again, from its next time on.", Task, "owner", _task),
+    CommandKind("dlq.replay", "Send a dead letter back, once.", Replay, "admin", _replay, False, _replayed),
+    CommandKind(
+        "snapshot.now", "Have all services store a world's state now.", Nothing, "owner", _snapshot, True, _storing
+    ),
 )
 
 
@@ -213,11 +270,20 @@ def perform(kind: CommandKind, call: Call, args: Mapping[str, Any]) -> Done:
     """Validate the arguments and do it, in the caller's transaction. Raises Faulty naming every fault, or Refused."""
     if kind.name.startswith(DIRECTIVE):  # checked against the world's own section, by whoever queues it
         return kind.act(call, args)
+    return kind.act(call, _read(kind, args))
+
+
+def sent_by(kind: CommandKind, call: Call, args: Mapping[str, Any]) -> Sequence[Outgoing]:
+    """What an accepted command sent beside its reply, for a record that is read again. Raises Refused: it is gone."""
+    return () if kind.sent is None else kind.sent(call, _read(kind, args))
+
+
+def _read(kind: CommandKind, args: Mapping[str, Any]) -> Any:
     faults: list[str] = []
     read = validated(kind.model, Document("args", dict(args)), dict(args), (), faults)
     if read is None:
         raise Faulty(kind.name, faults)
-    return kind.act(call, read)
+    return read
 
 
 def refuse_unallowed(kind: CommandKind, actor: str, role: Role, world: World | None) -> None:

@@ -1,7 +1,7 @@
 """Completing: what was accepted and needed a tick is said to be done, once its services have finished that tick.
 Lives here: which commands are, and their reply. Not here: accepting (hearing), when this is looked at (room)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from worldtick.clock.worldtime import format_world_time
@@ -33,7 +33,7 @@ def complete(pool: Pool, writer: EventWriter, wall_us: int, publish: Callable[[S
             late[key] = min(first, late.get(key, first))
         for row in pending:
             seq = row.seq if row.seq is not None else _reached(conn, row)
-            if row.status == "active" and (seq is None or late.get(row.world_key, seq + 1) <= seq):
+            if row.status == "active" and row.stored_seq is None and _is_late(row, seq, late):
                 continue
             records.append(_completed(conn, row, seq, writer, wall_us))
             done.append((row.command_key, seq))
@@ -43,7 +43,14 @@ def complete(pool: Pool, writer: EventWriter, wall_us: int, publish: Callable[[S
     return len(done)
 
 
+def _is_late(row: Pending, seq: int | None, late: Mapping[int, int]) -> bool:
+    """Whether some service has not finished the tick yet."""
+    return seq is None or late.get(row.world_key, seq + 1) <= seq
+
+
 def _reached(conn: Connection, row: Pending) -> int | None:
+    if row.stored_seq is not None:
+        return row.stored_seq
     if row.until_us is None:
         return None
     seq = seq_reaching(conn, row.world_key, row.until_us, row.from_seq)
@@ -59,7 +66,7 @@ def _completed(conn: Connection, row: Pending, seq: int | None, writer: EventWri
         "name": row.name,
         "status": "completed",
         "world": row.world_id,
-        "message": f"the world is {row.status}" if ended else "all services have finished its tick",
+        "message": f"the world is {row.status}" if ended else _said(row),
         "tick": seq,
         "game_time": format_world_time(row.now_us, row.epoch_s),
         "events_executed": fates["fired"],
@@ -68,6 +75,12 @@ def _completed(conn: Connection, row: Pending, seq: int | None, writer: EventWri
     }
     reply = reply_of(writer, f"{row.actor}/{row.command_id}/completed", wall_us, data)
     return outgoing(reply, row.world_id, row.actor, row.command_id)
+
+
+def _said(row: Pending) -> str:
+    if row.stored_seq is not None:
+        return "the states of all slices that are well are stored"
+    return "all services have finished its tick"
 
 
 def _next_event(conn: Connection, row: Pending) -> str | None:

@@ -16,29 +16,26 @@ from worldtick.contracts.rings import Unsealed, decode_paste, decode_ring
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.sealed import KIND_NUMBER
 from worldtick.contracts.ticks import PastedTick
+from worldtick.control.bridging import bridge, refuse_missing
 from worldtick.control.pasted import (
     GAP_SLOTS_MAX,
     Target,
     is_past,
     kind_of,
-    move_towards,
     name_of,
     past_sentence,
-    reached,
     refuse_gap,
     target_of,
 )
-from worldtick.sealing.draft import Catalogue, Draft
-from worldtick.sealing.seal import admissible, behind, missing_services, seal_round, standing_of
-from worldtick.store.clocks import Clock, lock_clocks, save_clocks
+from worldtick.sealing.draft import Catalogue
+from worldtick.sealing.seal import standing_of
+from worldtick.store.clocks import Clock, lock_clocks
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.pastes import Paste, Place, find_named, find_paste, insert_paste
 from worldtick.store.ticks import find_slot, find_tick
 from worldtick.store.worlds import active_ids, keys_of
 
 log = logging.getLogger(__name__)
-
-WORLD_ROUNDS_MAX = 2 * GAP_SLOTS_MAX + 2  # each hour of the gap, its midnights, and one that is owed
 
 
 class Incoming(NamedTuple):
@@ -106,6 +103,7 @@ class Answered:
     fate: str  # accepted, refused, duplicate; again: this very record was answered before
     reply: Outgoing
     rings: int | None = None  # the world of which it sealed ticks
+    sends: Sequence[Outgoing] = ()  # what goes out with the reply
 
 
 Verdict = Passed | Sealed | Again | Dead | Waits | Answered
@@ -172,10 +170,7 @@ class Desk:
         clock = self._locked(conn, record, paste)
         if (known := find_paste(conn, place)) is not None:  # sealed while we waited for the lock
             return Sealed(*known)
-        if missing := missing_services(clock, self._catalogue):
-            raise Unreadable(
-                "missing_services", f"control has no service {', '.join(missing)} of {clock.world!r}: install it here"
-            )
+        refuse_missing(clock, self._catalogue)
         named = UUID(name) if (name := name_of(paste)) else None
         if named is not None and (same := _sealed_as(conn, clock.world_key, named)) is not None:
             return Again(*same)
@@ -199,21 +194,10 @@ class Desk:
         named: UUID | None,
     ) -> Verdict:
         """Seal every tick up to the target, or as many as may be now."""
-        late = behind(conn, [clock]).get(clock.world_key, {})
-        trace = traceparent_in(record.headers)
-        for _ in range(WORLD_ROUNDS_MAX):
-            move = move_towards(standing_of(clock), target)
-            if move is None or not admissible(clock, late):
-                break
-            own = move.kind == target.kind and move.to_us == target.slot_us
-            by = (paste.data.triggered_by or "manual") if own else "system"
-            draft = Draft(clock, move.kind, move.from_us, move.to_us, move.hours, by, cause, trace)
-            (tick,) = seal_round(conn, [draft], self._catalogue)
-            for service in tick.consumers:
-                late.setdefault(service, tick.seq)
-        save_clocks(conn, [clock])
-        if not reached(standing_of(clock), target):
-            return Waits(clock.world_key, tuple(sorted(late)))
+        by = paste.data.triggered_by or "manual"
+        late = bridge(conn, self._catalogue, clock, target, by, cause, traceparent_in(record.headers))
+        if late is not None:
+            return Waits(clock.world_key, late)
         insert_paste(conn, place, Paste(clock.world_key, clock.seq), named)
         return Sealed(clock.world_key, clock.seq)
 

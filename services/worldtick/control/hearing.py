@@ -14,8 +14,18 @@ from psycopg import ProgrammingError
 from worldtick.clock.worldtime import format_world_time
 from worldtick.contracts.commands import Command, is_expired, read_command
 from worldtick.contracts.errors import Faulty, Refused, Unavailable, Unreadable
-from worldtick.contracts.wire import EventWriter
-from worldtick.control.commands import Call, CommandKind, Done, Role, commands_of, kind_named, perform, refuse_unallowed
+from worldtick.control.commands import (
+    Call,
+    CommandKind,
+    Done,
+    Reach,
+    Role,
+    commands_of,
+    kind_named,
+    perform,
+    refuse_unallowed,
+    sent_by,
+)
 from worldtick.control.desk import Answered, Dead, Incoming
 from worldtick.control.proving import is_signed_by, signature_in
 from worldtick.control.rates import Rates
@@ -68,11 +78,12 @@ class _Coded(Refused):
 class Hearing:
     """Answers commands. One for each process of control."""
 
-    def __init__(self, pool: Pool, catalogue: Catalogue, manners: Manners, writer: EventWriter) -> None:
+    def __init__(self, pool: Pool, catalogue: Catalogue, manners: Manners, reach: Reach | None = None) -> None:
         self._pool = pool
         self._catalogue = catalogue
         self._manners = manners
-        self._writer = writer
+        self._reach = reach or Reach(prefix=manners.prefix)
+        self._writer = self._reach.writer
         self._known = commands_of(catalogue)
         self._rates = Rates(manners.per_minute, max(1, manners.per_minute // BURST_PER_MINUTE))
 
@@ -100,7 +111,7 @@ class Hearing:
             return Dead(dead.reason, str(dead))
         with transaction(self._pool) as conn:
             if (known := find_answer(conn, place)) is not None:
-                return _again(known, command)
+                return self._again(conn, known, command)
             return self._hear(conn, record, place, command, _meaning(command))
 
     def _place(self, record: Incoming) -> Place:
@@ -183,27 +194,47 @@ class Hearing:
                 raise _Coded("version_conflict", said)
         elif kind.name == "world.create" and command.world is None:
             raise _Coded("unknown_world", "world.create needs the id of the world to be")
+        return self._call_by(conn, kind, command, role, world, wall_us, clock)
+
+    def _call_by(
+        self,
+        conn: Connection,
+        kind: CommandKind,
+        command: Command,
+        role: Role,
+        world: World | None,
+        wall_us: int,
+        clock: Clock | None = None,
+    ) -> Call:
+        defaults, about = self._manners.defaults, command.world or ""
         return Call(
-            conn,
-            self._catalogue,
-            kind.name,
-            command.world or "",
-            command.actor,
-            role,
-            wall_us,
-            world,
-            clock,
-            self._manners.defaults,
+            conn, self._catalogue, kind.name, about, command.actor, role, wall_us, world, clock, defaults, self._reach
         )
+
+    def _again(self, conn: Connection, known: Answer, command: Command) -> Answered | Dead:
+        """What this very record was answered before, and what went out with that: neither did surely."""
+        if known.reply is None:
+            return Dead("fault", "the record was judged before and has no reply")
+        reply = outgoing(_stored(known), command.world, command.actor, command.id, known.fate == "duplicate")
+        if known.fate != "accepted" or command.dry_run or command.name not in self._known:
+            return Answered("again", reply)
+        kind = self._known[command.name]
+        world = find_world(conn, command.world) if command.world else None
+        call = self._call_by(conn, kind, command, "admin", world, time.time_ns() // 1_000)
+        try:
+            return Answered("again", reply, known.world_key, sent_by(kind, call, command.args))
+        except Refused as gone:
+            log.error("not_sent_again", extra={"command_id": command.id, "actor": command.actor, "error": str(gone)})
+            return Answered("again", reply, known.world_key)
 
     def _accept(
         self, conn: Connection, key: int, command: Command, call: Call, done: Done, before: int, name: str
     ) -> Answered:
         clock = call.clock
-        waits = done.seq is not None or done.until_us is not None or done.directive_id is not None
+        waits = (done.seq, done.until_us, done.directive_id, done.stored_seq)
         owed = None
-        if waits and clock is not None and not command.dry_run:
-            owed = Owed(before, done.seq, done.until_us, done.directive_id)
+        if any(each is not None for each in waits) and clock is not None and not command.dry_run:
+            owed = Owed(before, *waits)
         data = {
             "command_id": command.id,
             "actor": command.actor,
@@ -223,8 +254,10 @@ class Hearing:
         reply = reply_of(self._writer, name, call.wall_us, data)
         world_key = clock.world_key if clock else None
         save_fate(conn, key, "accepted", None, done.message, _columns(reply), world_key, owed)
-        rings = world_key if done.seals and not command.dry_run else None
-        return Answered("accepted", outgoing(reply, command.world, command.actor, command.id), rings)
+        said = outgoing(reply, command.world, command.actor, command.id)
+        if command.dry_run:
+            return Answered("accepted", said)
+        return Answered("accepted", said, world_key if done.seals else None, done.sends)
 
     def _refuse(
         self,
@@ -279,16 +312,6 @@ def _refuse_late(command: Command, record: Incoming, wall_us: int, auth: Auth) -
         raise _Coded("not_yet", f"it was issued after now, at {issued.isoformat()}; mend the sender's clock")
     if is_expired(command, issued, now, LIFE_S_MAX, LIFE_S):
         raise _Coded("expired", f"it came too late, or would live over {LIFE_S_MAX} s; send it again under another id")
-
-
-def _again(known: Answer, command: Command) -> Answered | Dead:
-    """What this very record was answered before; ticks that it sealed are rung again, which does nothing."""
-    if known.reply is None:
-        return Dead("fault", "the record was judged before and has no reply")
-    again = known.fate == "duplicate"
-    reply = outgoing(_stored(known), command.world, command.actor, command.id, again)
-    seals = known.fate == "accepted" and known.name == "tick.force"
-    return Answered("again", reply, known.world_key if seals else None)
 
 
 def _stored(answer: Answer) -> Reply:

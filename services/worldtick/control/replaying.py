@@ -10,14 +10,17 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from worldtick.contracts.codec import decode
 from worldtick.contracts.deadletter import SUFFIX, DeadLetter, read_dead_letter
-from worldtick.contracts.errors import Refused, Unavailable, Unreadable
+from worldtick.contracts.errors import Faulty, Refused, Unavailable, Unreadable
 from worldtick.contracts.headers import Headers
 from worldtick.contracts.letters import CUT_HEADER, PRODUCER
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.sealed import decode_sealed
 from worldtick.contracts.topics import topic_specs
+from worldtick.control.desk import Outgoing
+from worldtick.control.faults import near
 from worldtick.control.naming import named_world
 from worldtick.runtime.clients import new_producer
+from worldtick.runtime.fetching import fetch_record
 from worldtick.store.clocks import wake_clocks
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.pastes import Place
@@ -69,6 +72,60 @@ class Requeued:
     service: str
     seq: int
     directive_ids: tuple[int, ...]
+
+
+def letters_topic(topic: str, prefix: str) -> str:
+    """The whole name of a dead-letter topic, named with or without `.dlq` and the prefix. Raises Faulty."""
+    names = {spec.base: spec.name for spec in topic_specs(prefix) if spec.base.endswith(SUFFIX)}
+    given = topic if topic.endswith(SUFFIX) else topic + SUFFIX
+    if given in names.values():
+        return given
+    if given not in names:
+        sources = [name.removesuffix(SUFFIX) for name in names]
+        meant = near(topic.removesuffix(SUFFIX), sources)
+        raise Faulty("dead letters", [f"no topic {topic!r} has dead letters{meant}"])
+    return names[given]
+
+
+def letter_of(message: Message) -> Letter:
+    """A record of a dead-letter topic: nothing of it is lost on the way."""
+    return Letter(
+        message.topic() or "",
+        message.partition() or 0,
+        message.offset() or 0,
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+        list(message.headers() or ()),
+    )
+
+
+def fetch_letter(kafka: Mapping[str, Any], prefix: str, topic: str, partition: int, offset: int) -> Letter:
+    """The dead letter at a place. Raises Faulty for no such topic, Refused if it is not there, Unavailable."""
+    return letter_of(fetch_record(kafka, letters_topic(topic, prefix), partition, offset))
+
+
+def replay_in(
+    conn: Connection, prefix: str, letter: Letter, again: bool, registry: SchemaRegistry | None = None
+) -> Sent | Requeued:
+    """Replay one letter within the caller's transaction; of `Sent` the caller sends `record_in` the letter, in the
+    Kafka transaction that follows. Raises Refused where it was replayed before, or cannot be.
+    """
+    if (failed := _step_failed(letter, registry)) is not None:
+        return _requeue(conn, failed, again)
+    topic = _home(letter, prefix)
+    if not begin_replay(conn, letter.place, again):
+        raise Refused(_twice(conn, letter))
+    end_replay(conn, letter.place, sent=True)
+    return Sent(topic)
+
+
+def record_in(letter: Letter, prefix: str, registry: SchemaRegistry | None = None) -> tuple[Outgoing, ...]:
+    """The record that was dead, as it was, for its own topic; none of a dead step's letter."""
+    if _step_failed(letter, registry) is not None:
+        return ()
+    headers = [header for header in letter.dead.headers if header[0] != CUT_HEADER]
+    return (Outgoing(_home(letter, prefix).removeprefix(prefix), letter.key, letter.value, headers),)
 
 
 def replay(

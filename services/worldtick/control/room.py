@@ -35,7 +35,7 @@ from worldtick.runtime.backoff import backoff_s
 from worldtick.runtime.errors import Fenced
 from worldtick.runtime.metrics import COMMANDS, DEPENDENCY_ERRORS, PASTES
 from worldtick.runtime.vitals import Vitals
-from worldtick.sealing.rings import rings_of
+from worldtick.sealing.rings import announced
 from worldtick.store.db import Pool, transaction
 from worldtick.store.notices import listening
 from worldtick.store.ticks import raise_published, unpublished
@@ -238,7 +238,7 @@ class Room:
             if isinstance(verdict, Dead):
                 done.said.append(dead_letter(record, verdict, self._link.prefix))
             elif isinstance(verdict, Answered):
-                done.said.append(verdict.reply)
+                done.said += [verdict.reply, *verdict.sends]
         return done
 
     def _in_time(self, record: Incoming, verdict: Verdict) -> Verdict:
@@ -260,7 +260,7 @@ class Room:
             return [], {}
         with transaction(self._pool) as conn:
             page = unpublished(conn, keys, RINGS_MAX)
-        rings = [Outgoing(*ring) for _, _, body in page for ring in rings_of(decode_sealed(body), self._writer)]
+        rings = [Outgoing(*ring) for _, _, body in page for ring in announced(decode_sealed(body), self._writer)]
         return rings, {world_key: seq for world_key, seq, _ in page}
 
     def _publish_if_due(self, rings: Sequence[Outgoing], letters: Sequence[Outgoing]) -> None:

@@ -3,13 +3,16 @@ Lives here: putting link, desk and room together. Not here: settings, signals, t
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 
 from worldtick.contracts.commands import CONTROL_TOPIC
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.wire import EventWriter
+from worldtick.control.commands import Reach
 from worldtick.control.desk import Desk, Rules
 from worldtick.control.hearing import Hearing, Manners
 from worldtick.control.link import SESSION_TIMEOUT_MS, Link
+from worldtick.control.replaying import fetch_letter
 from worldtick.control.room import TICK_TOPICS, Room
 from worldtick.runtime.vitals import Vitals
 from worldtick.sealing.draft import Catalogue
@@ -35,5 +38,6 @@ def run_control(
     Blocks; works in any thread. Away parts are waited for; only a fault of ours ends it, by its exception.
     """
     link = Link(kafka, rules.prefix, (*TICK_TOPICS, CONTROL_TOPIC), session_timeout_ms)
-    hearing = Hearing(pool, catalogue, manners or Manners(prefix=rules.prefix), writer)
+    reach = Reach(writer, rules.prefix, registry, partial(fetch_letter, kafka, rules.prefix))
+    hearing = Hearing(pool, catalogue, manners or Manners(prefix=rules.prefix), reach)
     Room(link, Desk(pool, catalogue, rules, registry), pool, writer, vitals, hearing).run_until(stop)

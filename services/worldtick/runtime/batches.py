@@ -27,6 +27,7 @@ class Rung(msgspec.Struct, gc=False):
     offset: int
     address: str  # what is rung: a world, or one slice of it
     place: int
+    snapshot: bool  # the state after it is to be stored, due or not
     value: bytes | None
     source: Any
 

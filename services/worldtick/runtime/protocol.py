@@ -160,7 +160,8 @@ class Protocol:
         self.memory.notes.clear()
         rings = self._with_slices(rings, batch)
         planned = yield from self._plan(rings, batch)
-        yield from self._step(planned, batch)
+        yield from self._step(planned, batch, asked := {ring.address for ring in rings if ring.snapshot})
+        self._store(asked, batch)
         self._ring_again(rings, batch)
         self.memory.shrink({ring.address for ring in rings})
         return batch
@@ -186,7 +187,7 @@ class Protocol:
             address = ring.world if ring.slice is None else slice_key(ring.world, ring.slice)
             if (ring.slice is not None) == by_slice and self._at_home(address, partition):
                 place = ring.seq if by_seq else ring.kind_seq
-                rings.append(Rung(partition, offset, address, place, record.value, record.source))
+                rings.append(Rung(partition, offset, address, place, ring.snapshot, record.value, record.source))
             else:
                 passed[partition] = passed.get(partition, 0) + 1
         for partition, end in sorted(ends.items()):
@@ -270,8 +271,10 @@ class Protocol:
             task.tick = tick
         queue.reverse()
 
-    def _step(self, queues: list[list[Planned]], batch: Prepared) -> Generator[Effect, Any, None]:
-        """Round by round: one tick of every slice that has any left."""
+    def _step(
+        self, queues: list[list[Planned]], batch: Prepared, stored: Collection[str]
+    ) -> Generator[Effect, Any, None]:
+        """Round by round: one tick of every slice that has any left. stored: addresses whose states are asked for."""
         moved = [(queue[0].held, queue[0].held.version) for queue in queues]
         bodies: dict[int, bytes] = {}
         while queues:
@@ -287,7 +290,14 @@ class Protocol:
             queues = [queue for queue in queues if queue and queue[-1].held.blocked is None]
         for held, from_version in moved:
             if held.version > from_version:
-                self._stepper.write_move(batch.writes, held, from_version, bodies.get(held.slice_key))
+                asked, body = held.address in stored, bodies.get(held.slice_key)
+                self._stepper.write_move(batch.writes, held, from_version, body, asked)
+
+    def _store(self, asked: Collection[str], batch: Prepared) -> None:
+        """Store the states that are asked for, of slices that no tick moved."""
+        for held in (held for address in sorted(asked) for held in self.memory.of(address)):
+            if held.blocked is None and held.snapshot_version < held.version:
+                self._stepper.write_snapshot(batch.writes, held)
 
     def _step_singly(
         self, tasks: Sequence[Planned], batch: Prepared, bodies: dict[int, bytes]

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from msgspec.structs import replace
 
 from worldtick.contracts.codec import decode
 from worldtick.contracts.errors import Unavailable, Unreadable
@@ -138,11 +139,12 @@ class Splitter:
         for ring, message in zip(rings, messages, strict=True):
             if ring is not None and (ring.world not in newest or newest[ring.world][0].seq < ring.seq):
                 newest[ring.world] = (ring, message)
+        stored = {ring.world for ring in rings if ring is not None and ring.snapshot}
         self._count_slices(newest, pool)
         for ring, message in zip(rings, messages, strict=True):
             self._account(message, ring)
         for ring, message in newest.values():
-            self._ring_slices(producer, ring, message)
+            self._ring_slices(producer, replace(ring, snapshot=ring.world in stored), message)
         if producer.flush(CALL_S + 1):
             raise Unavailable(f"Kafka did not take the rings of {self._service.name}'s slices in time")
 
@@ -214,6 +216,7 @@ def slice_ring(
         "seq": ring.seq,
         "kind_seq": ring.kind_seq,
         "game_time": game_time,
+        **({"snapshot": True} if ring.snapshot else {}),
     }
     event_id = slice_ring_id(ring.tick_id, service, slice_no)
     return event_id, writer.event(event_id, topic, game_time, f"simulation.{service}", data)

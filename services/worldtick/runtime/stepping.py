@@ -166,10 +166,12 @@ class Stepper:
             for at, (effect, args) in enumerate(zip(result.step.effects, result.effects, strict=True))
         )
 
-    def write_move(self, writes: Writes, held: Held, from_version: int, body: bytes | None) -> None:
-        """Add a slice's move, with a snapshot where one is due. body: the encoded state, if at hand."""
+    def write_move(
+        self, writes: Writes, held: Held, from_version: int, body: bytes | None, stored: bool = False
+    ) -> None:
+        """Add a slice's move, with a snapshot where one is due or asked for. body: the encoded state, if at hand."""
         kept = self._rules.snapshot_kept(from_version, held.version)
-        due = self._rules.snapshot_due(
+        due = stored or self._rules.snapshot_due(
             held.size_bytes, held.version - held.snapshot_version, held.version + held.slice_key
         )
         if kept:

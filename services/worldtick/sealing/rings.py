@@ -1,19 +1,21 @@
-"""Rings: on which topics a sealed tick is announced, and in which bytes.
-Lives here: topics of a kind, one record each. Not here: producing them (ticker, control), bytes (contracts/wire)."""
+"""Rings: on which topics a sealed tick is announced, and in which bytes; what else its sealing says.
+Lives here: topics of a kind, one record each, skipped hours. Not here: producing (ticker), bytes (contracts)."""
 
 from typing import Final, NamedTuple
 
 from worldtick.contracts.headers import Headers, cloudevent_headers, derived_traceparent
 from worldtick.contracts.ids import ring_id
 from worldtick.contracts.sealed import SealedTick
+from worldtick.contracts.topics import SIMULATION_EVENT
 from worldtick.contracts.wire import TICKER, EventWriter
 
 TOPIC_ALL: Final = "world.tick"
+HOURS_SKIPPED: Final = "simulation.event.hours_skipped"
 TOPIC_OF_STREAM: Final = {"all": TOPIC_ALL, "hourly": "world.tick.hourly", "daily": "world.tick.daily"}
 
 
 class RingRecord(NamedTuple):
-    """One record that says how far a world is sealed."""
+    """One record that says how far a world is sealed, or what came of its sealing."""
 
     topic: str  # without the deployment's prefix
     key: bytes
@@ -26,9 +28,9 @@ def topics_of(kind: str) -> tuple[str, ...]:
     return (TOPIC_ALL, TOPIC_OF_STREAM[kind]) if kind in TOPIC_OF_STREAM else (TOPIC_ALL,)
 
 
-def ring_on(topic: str, tick: SealedTick, writer: EventWriter) -> RingRecord:
-    """The record of a tick on one topic."""
-    value = writer.ring(tick, topic)
+def ring_on(topic: str, tick: SealedTick, writer: EventWriter, snapshot: bool = False) -> RingRecord:
+    """The record of a tick on one topic. snapshot: it asks the services to store their states, too."""
+    value = writer.ring(tick, topic, snapshot)
     stamp = tick.date(tick.to_us)
     trace = tick.traceparent or derived_traceparent(tick.tick_id)
     headers = cloudevent_headers(ring_id(tick.tick_id, topic), topic, stamp, TICKER, tick.world, trace, value)
@@ -38,3 +40,20 @@ def ring_on(topic: str, tick: SealedTick, writer: EventWriter) -> RingRecord:
 def rings_of(tick: SealedTick, writer: EventWriter) -> list[RingRecord]:
     """All records of one tick."""
     return [ring_on(topic, tick, writer) for topic in topics_of(tick.kind)]
+
+
+def announced(tick: SealedTick, writer: EventWriter) -> list[RingRecord]:
+    """All that goes out when a tick is sealed: its rings, and where it spans several hours what was skipped."""
+    if tick.kind != "hourly" or tick.hours <= 1:
+        return rings_of(tick, writer)
+    return [*rings_of(tick, writer), _skipped(tick, writer)]
+
+
+def _skipped(tick: SealedTick, writer: EventWriter) -> RingRecord:
+    since, until = tick.date(tick.from_us), tick.date(tick.to_us)
+    data = {"tick_id": tick.tick_id, "hours": tick.hours - 1, "since": since, "until": until}
+    event_id, of = ring_id(tick.tick_id, HOURS_SKIPPED), {"world": tick.world, "seq": tick.seq}
+    value = writer.event(event_id, HOURS_SKIPPED, until, TICKER, data, of)
+    trace = tick.traceparent or derived_traceparent(tick.tick_id)
+    headers = cloudevent_headers(event_id, HOURS_SKIPPED, until, TICKER, tick.world, trace, value)
+    return RingRecord(SIMULATION_EVENT, tick.world.encode(), value, headers)

@@ -24,6 +24,7 @@ from worldtick.store.directives import Waiting, queue_directive, waiting_directi
 from worldtick.store.timers import AgendaRow, agendas_of, bodies_after
 
 NEXT_TIMER: Final = "next_timer"
+UNSURE: Final = ("timer_cancel", "timer_disable", "timer_enable")  # after these only the agenda knows what is next
 
 _decode = msgspec.msgpack.Decoder(dict[str, dict[str, int]]).decode
 
@@ -37,7 +38,7 @@ class Ahead:
     settled: bool  # False: the agenda has to finish first
     waits: bool  # a directive waits for some service
     over: bool  # the agenda has said that nothing is left
-    cancels: bool = False  # a timer is to be taken out, perhaps the next one
+    unsure: bool = False  # a timer is to be taken out or put back, perhaps the next one
 
     def after(self, tick: SealedTick) -> "Ahead":
         """What is known once one more tick is sealed."""
@@ -81,8 +82,8 @@ def plan(clock: Clock, row: AgendaRow, waiting: Collection[Waiting], touched: bo
         next_us = _told(next_us, directive, clock)
     timer_us = None if next_us is None else WorldTime(next_us)
     known = frozenset(directive.directive_id for directive in waiting)
-    cancels = any(directive.name == "timer_cancel" for directive in waiting)
-    return Ahead(timer_us, known, settled, row.waits, "over" in said, cancels)
+    unsure = any(directive.name in UNSURE for directive in waiting)
+    return Ahead(timer_us, known, settled, row.waits, "over" in said, unsure)
 
 
 def _told(next_us: int | None, directive: Waiting, clock: Clock) -> int | None:
@@ -102,13 +103,13 @@ def event_limit_us(clock: Clock, ahead: Ahead | None) -> WorldTime:
     """Up to where a world goes that is driven by its timers; its own time where nothing is left.
 
     To its next timer; one that is due already, and was beyond the budget, runs in the smallest step. So does what takes
-    out timers: only then it is known which one is next. While there is no timer but some directive waits, to the next
-    boundary, which brings every service's directives.
+    out timers or puts them back: only then it is known which one is next. While there is no timer but some directive
+    waits, to the next boundary, which brings every service's directives.
     """
     now = WorldTime(clock.now_us)
     if ahead is None:
         return now
-    if ahead.cancels:
+    if ahead.unsure:
         return WorldTime(now + 1)
     if ahead.timer_us is not None:
         return WorldTime(max(ahead.timer_us, now + 1))

@@ -2,7 +2,7 @@
 Lives here: rows of `command`. Not here: what a command does (control), the directives that it queues (directives)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,6 +12,23 @@ from worldtick.store.pastes import Place
 LIST_MAX = 1_000
 KEEP_DAYS = 30  # well beyond the longest life of a command, so that no replay finds its row gone
 DELETE_MAX = 10_000
+# A slice that is well and whose stored state is older than the tick of c.stored_seq. What is pruned counts as none.
+_UNSTORED = (
+    "select from slice s where s.world_key = c.world_key and s.status = 0"
+    " and coalesce(s.snapshot_version, s.genesis_version) < case s.stream when 'all' then c.stored_seq"
+    "  else coalesce((select t.kind_seq from tick t where t.world_key = c.world_key"
+    "        and t.kind = case s.stream when 'hourly' then 2 else 3 end and t.seq <= c.stored_seq"
+    "        order by t.kind_seq desc limit 1), 0) end"
+)
+_READY = (
+    "select c.command_key, c.actor, c.id, c.name, c.world_id, c.world_key, c.from_seq, c.seq, c.until_us,"  # noqa: S608
+    " w.status, k.seq, k.now_us, k.epoch_s, c.stored_seq from command c join world w using (world_key)"
+    " join clock k using (world_key) where c.pending"
+    " and (w.status <> 'active' or (c.seq is not null and k.seq >= c.seq)"
+    "      or (c.seq is null and c.until_us is not null and k.now_us >= c.until_us)"
+    f"      or (c.stored_seq is not null and not exists ({_UNSTORED})))"
+    " order by c.command_key limit %s for update of c skip locked"
+)
 _ANSWER = "command_key, actor, id, name, world_id, world_key, sha256, fate, reply, reply_id, said_at"
 
 
@@ -28,12 +45,13 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """What `completed` waits for: a tick, or first a world time or a directive."""
+    """What `completed` waits for: a tick, or first a world time or a directive; or states stored after a tick."""
 
     from_seq: int
     seq: int | None = None
     until_us: int | None = None
     directive_id: int | None = None
+    stored_seq: int | None = None
 
 
 class Answer(NamedTuple):
@@ -68,6 +86,7 @@ class Pending(NamedTuple):
     clock_seq: int
     now_us: int
     epoch_s: int
+    stored_seq: int | None
 
 
 class Audited(NamedTuple):
@@ -130,10 +149,10 @@ def save_fate(
 ) -> None:
     """What came of a record. reply: (value, event id, timestamp)."""
     value, reply_id, said_at = reply or (None, None, None)
-    waits = (owed.from_seq, owed.seq, owed.until_us, owed.directive_id) if owed else (None,) * 4
+    waits = astuple(owed) if owed else (None,) * len(fields(Owed))
     conn.execute(
         "update command set fate = %s, code = %s, sentence = %s, reply = %s, reply_id = %s, said_at = %s,"
-        " world_key = %s, from_seq = %s, seq = %s, until_us = %s, directive_id = %s, pending = %s"
+        " world_key = %s, from_seq = %s, seq = %s, until_us = %s, directive_id = %s, stored_seq = %s, pending = %s"
         " where command_key = %s",
         (fate, code, sentence, value, reply_id, said_at, world_key, *waits, owed is not None, command_key),
     )
@@ -150,15 +169,7 @@ def note_carried(conn: Connection, carried: Sequence[tuple[int, int]]) -> None:
 
 def take_pending(conn: Connection, limit: int) -> list[Pending]:
     """The longest owed, locked; those that another process looks at are left to it."""
-    rows = conn.execute(
-        "select c.command_key, c.actor, c.id, c.name, c.world_id, c.world_key, c.from_seq, c.seq, c.until_us,"
-        " w.status, k.seq, k.now_us, k.epoch_s from command c join world w using (world_key)"
-        " join clock k using (world_key) where c.pending"
-        " and (w.status <> 'active' or (c.seq is not null and k.seq >= c.seq)"
-        "      or (c.seq is null and c.until_us is not null and k.now_us >= c.until_us))"
-        " order by c.command_key limit %s for update of c skip locked",
-        (limit,),
-    ).fetchall()
+    rows = conn.execute(_READY, (limit,)).fetchall()
     return [Pending(*row) for row in rows]
 
 

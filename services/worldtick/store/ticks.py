@@ -96,6 +96,17 @@ def overdue_rings(conn: Connection, older_s: int, limit: int) -> list[tuple[int,
     ).fetchall()
 
 
+def newest_of_streams(conn: Connection, world_key: int) -> list[tuple[str, bytes]]:
+    """(stream, body of its newest tick) for the streams that the world's services take; none of those without ticks."""
+    return conn.execute(
+        "select s.stream, t.body from (select distinct stream from slice where world_key = %s) s"
+        " join clock c on c.world_key = %s join tick t on t.world_key = c.world_key"
+        " and case s.stream when 'all' then t.seq = c.seq when 'hourly' then t.kind = 2 and t.kind_seq = c.hourly_seq"
+        " else t.kind = 3 and t.kind_seq = c.daily_seq end order by s.stream",
+        (world_key, world_key),
+    ).fetchall()
+
+
 def list_ticks(conn: Connection, world_key: int, before: int | None, limit: int) -> list[TickRow]:
     """The newest ticks of a world, newest first; those before seq `before`. At most LIST_MAX."""
     rows = conn.execute(

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from worldtick.contracts.sealed import decode_sealed
 from worldtick.contracts.wire import EventWriter
 from worldtick.runtime.clients import new_producer
-from worldtick.sealing.rings import TOPIC_OF_STREAM, RingRecord, ring_on, rings_of
+from worldtick.sealing.rings import TOPIC_OF_STREAM, RingRecord, announced, ring_on
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.ticks import overdue_rings, raise_published, try_publishing_lock, unpublished
 from worldtick.ticker.errors import KafkaAway
@@ -66,7 +66,7 @@ class Publisher:
                     return count
                 reached: dict[int, int] = {}
                 for world_key, seq, body in page:
-                    self._produce(rings_of(decode_sealed(body), self._writer))
+                    self._produce(announced(decode_sealed(body), self._writer))
                     reached[world_key] = seq
                 self._flush()
                 raise_published(conn, sorted(reached.items()))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from worldtick.agenda.agenda import Bounds, Cancel, Order, Put, Skip
+from worldtick.agenda.agenda import Bounds, Cancel, Disable, Enable, Order, Put, Skip
 
 PENDING_MAX = 12
 Said = tuple[str, str, int | None, int]  # what, name, due at, times
@@ -21,6 +21,7 @@ class Pending:
     at_us: int
     left: int
     skip_before_us: int = 0
+    off: bool = False
 
 
 @dataclass
@@ -30,13 +31,19 @@ class Plain:
     pending: list[Pending] = field(default_factory=list)
     made: int = 0
     jumps_to_us: int = -1
+    jump_made: int = 0  # how many were made before the jump
+
+    @property
+    def waiting(self) -> list[Pending]:
+        """Those that are not disabled."""
+        return [each for each in self.pending if not each.off]
 
     def live(self, orders: Sequence[Order], to_us: int, bounds: Bounds) -> list[Said]:
         """One tick."""
         said = [line for order in orders for line in self._take(order)]
         used = sends = 0
         while used < bounds.timers_fired and sends < bounds.sends:
-            ready = [each for each in self.pending if each.at_us <= to_us or each.at_us < each.skip_before_us]
+            ready = [each for each in self.waiting if each.at_us <= to_us or each.at_us < each.skip_before_us]
             if not ready:
                 self.jumps_to_us = -1
                 break
@@ -72,13 +79,28 @@ class Plain:
                 return [("refused", order.name, None, 1)]
             self.pending.remove(named[order.name])
             return [("cancelled", order.name, named[order.name].at_us, 1)]
+        elif isinstance(order, Disable | Enable):
+            return self._turn(order, named.get(order.name))
         elif isinstance(order, Skip):
             if order.before_us < self.jumps_to_us:
                 return [("refused", "?", None, 1)]
-            self.jumps_to_us = order.before_us
-            for each in self.pending:
+            self.jumps_to_us, self.jump_made = order.before_us, self.made
+            for each in self.waiting:
                 each.skip_before_us = max(each.skip_before_us, order.before_us)
         return []
+
+    def _turn(self, order: Disable | Enable, timer: Pending | None) -> list[Said]:
+        if timer is None:
+            return [("refused", order.name, None, 1)]
+        if timer.off == isinstance(order, Disable):
+            return []
+        timer.off = not timer.off
+        if isinstance(order, Disable):
+            return [("disabled", order.name, timer.at_us, 1)]
+        while timer.put.every_us and timer.at_us <= order.from_us:
+            timer.at_us += timer.put.every_us
+        timer.skip_before_us = self.jumps_to_us if timer.order < self.jump_made else 0
+        return [("enabled", order.name, timer.at_us, 1)]
 
 
 NAMES = st.sampled_from([f"t{number}" for number in range(8)] + [f"u{number}" for number in range(30)])
@@ -94,5 +116,15 @@ PUTS = st.builds(
     source=st.just("admin"),
 ).map(lambda put: put if put.every_us else put._replace(left=1))
 ORDERS = st.lists(
-    st.one_of(PUTS, PUTS, PUTS, st.builds(Cancel, NAMES), st.builds(Skip, st.integers(0, 60))), max_size=6
+    st.one_of(
+        PUTS,
+        PUTS,
+        PUTS,
+        PUTS,
+        st.builds(Cancel, NAMES),
+        st.builds(Disable, NAMES),
+        st.builds(Enable, NAMES, st.integers(0, 60)),
+        st.builds(Skip, st.integers(0, 60)),
+    ),
+    max_size=8,
 )

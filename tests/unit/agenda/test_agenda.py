@@ -16,6 +16,8 @@ from worldtick.agenda.agenda import (
     Bounds,
     Cancel,
     Complete,
+    Disable,
+    Enable,
     Fate,
     Order,
     Put,
@@ -49,8 +51,9 @@ def test_lives_as_the_plain_model_does(ticks: list[tuple[list[Order], int, int]]
         lived = live(agenda, orders, now_us, bounds)
         expected = plain.live(orders, now_us, bounds)
         assert _said(lived.fates) == expected
-        assert lived.agenda.queue.count == len(plain.pending) == lived.agenda.register.count
-        assert lived.agenda.next_us == min((each.at_us for each in plain.pending), default=None)
+        assert lived.agenda.queue.count == len(plain.waiting) == lived.agenda.register.count
+        assert len(lived.agenda.disabled) == len(plain.pending) - len(plain.waiting)
+        assert lived.agenda.next_us == min((each.at_us for each in plain.waiting), default=None)
         assert encode(agenda) == before, "a step leaves the state that it was given as it was"
         assert lived.used <= budget
         assert not lived.carried or lived.used == budget
@@ -89,6 +92,19 @@ def test_what_recurs_runs_at_each_of_its_times_among_the_others() -> None:
     lived = live(lived.agenda, [], 1_000, PLENTY)
     assert _said(lived.fates) == [("fired", "bell", 40, 1)]
     assert lived.agenda.queue.count == lived.agenda.register.count == 0
+
+
+def test_what_is_disabled_does_not_come_up_and_goes_on_from_its_next_time() -> None:
+    agenda = live(NOTHING, [put("tax", 10, every_us=10, left=5), put("once", 12), Disable("tax")], 15, PLENTY).agenda
+    assert agenda.next_us is None
+    quiet = live(agenda, [Disable("once"), put("tax", 99), Disable("tax")], 47, PLENTY)
+    assert _said(quiet.fates) == [("refused", "once", None, 1), ("refused", "tax", None, 1)]
+    again = live(quiet.agenda, [Enable("tax", 47)], 60, PLENTY)
+    assert _said(again.fates) == [("enabled", "tax", 50, 1), ("fired", "tax", 50, 1), ("fired", "tax", 60, 1)]
+    assert [timer.left for timer in again.agenda.queue] == [3], "what passed meanwhile counts as nothing"
+    gone = live(live(again.agenda, [Disable("tax")], 61, PLENTY).agenda, [Cancel("tax"), Enable("tax", 61)], 62, PLENTY)
+    assert _said(gone.fates) == [("cancelled", "tax", 70, 1), ("refused", "tax", None, 1)]
+    assert gone.agenda.disabled == ()
 
 
 def test_the_budget_carries_over_oldest_first() -> None:

@@ -116,6 +116,23 @@ def test_every_fate_has_a_row_for_sql_readers() -> None:
     assert len(_said(bench, "simulation_complete")) == 1
 
 
+def test_a_timer_is_disabled_and_enabled_by_directive() -> None:
+    bench = _eventful()
+    bench.direct("timer_add", id="rent", after="1h", every="1h")
+    bench.direct("timer_disable", id="rent")
+    bench.run(5)
+    bench.direct("timer_enable", id="rent")
+    bench.direct("timer_enable", id="nobody")
+    bench.run(2)
+    assert [said["timer"] for said in _said(bench, "timer_disabled")] == ["rent"]
+    (enabled,) = _said(bench, "timer_enabled")
+    fired = [said["at"] for said in _said(bench, "timer_fired") if said["timer"] == "rent"]
+    assert fired[0] == enabled["at"]
+    assert len(fired) == 2, "one an hour, from then on"
+    assert _said(bench, "timer_refused")[-1]["reason"] == "no timer of this name is pending"
+    check_laws(bench, place="worldtick.agenda.service:SERVICE")
+
+
 def test_an_effect_that_makes_no_sense_is_refused_and_stops_nothing() -> None:
     bench = Bench(SERVICE, {})
     effects: list[tuple[str, dict[str, Any]]] = [

@@ -21,13 +21,13 @@ def _many(count: int = MANY) -> list[Put]:
 def test_a_step_opens_only_the_chunks_that_it_touches(monkeypatch: pytest.MonkeyPatch) -> None:
     agenda = agenda_of(_many())
     opened: list[int] = []
-    real = queue.unpacked
+    real = queue._timers
 
     def counted(chunk: Chunk) -> list[Timer]:
         opened.append(chunk.size)
         return real(chunk)
 
-    monkeypatch.setattr(queue, "unpacked", counted)
+    monkeypatch.setattr(queue, "_timers", counted)
     assert agenda.next_us == 1_000
     live(agenda, [], 999, PLENTY)
     assert opened == [], "nothing was due: nothing is looked at"

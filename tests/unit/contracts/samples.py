@@ -34,6 +34,7 @@ _TICK = {
     "slot_us": 50_400_000_000,
     "hours": 1,
     "caused_by": "world.tick.hourly/2/17",
+    "snapshot": True,
 }
 _DAY = {"simulation_day": 2, "simulation_week": 1, "simulation_month": 1, "simulation_year": 2020}
 
@@ -149,7 +150,10 @@ DATA: dict[str, dict[str, Any]] = {
         "priority": 0,
     },
     "simulation.event.timer_cancelled": {**COMMON, "timer": "tax_day", "at": STAMP},
+    "simulation.event.timer_disabled": {**COMMON, "timer": "tax_day", "at": STAMP},
+    "simulation.event.timer_enabled": {**COMMON, "timer": "tax_day", "at": STAMP},
     "simulation.event.timer_refused": {**COMMON, "timer": "tax_day", "reason": "no timer of this name is pending"},
+    "simulation.event.hours_skipped": {**COMMON, "hours": 5, "since": "2020-01-01T08:00:00Z", "until": STAMP},
     "simulation.event.simulation_complete": {**COMMON, "at": STAMP},
     "simulation.event.diplomacy_update": {
         **COMMON,
@@ -223,6 +227,7 @@ DATA: dict[str, dict[str, Any]] = {
         "seq": 15,
         "kind_seq": 14,
         "game_time": STAMP,
+        "snapshot": True,
     },
     "simulation.event.treaty_update": {
         **COMMON,
