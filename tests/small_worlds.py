@@ -1,6 +1,7 @@
 """Small worlds for tests: two services that a ticker or control needs to know, and quick ways to make and read worlds.
 Lives here: what tests of several rooms share. Not here: fixtures (conftest)."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,12 +9,17 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from pydantic import BaseModel, ConfigDict, Field
 
+from worldtick.clock.course import Course
 from worldtick.clock.worldtime import HOUR_US, WallTime
 from worldtick.contracts.sealed import SealedTick, decode_sealed
 from worldtick.contracts.topics import topic_specs
+from worldtick.control.clocks import apply as apply_command
+from worldtick.control.clocks import read_args
 from worldtick.control.creation import Plan, create_world
 from worldtick.runtime.service import Service, Step
 from worldtick.runtime.topics import apply, for_brokers
+from worldtick.sealing.steering import course_of
+from worldtick.store.clocks import lock_clocks
 from worldtick.store.db import Pool, transaction
 from worldtick.store.ticks import list_ticks
 from worldtick.store.worlds import keys_of
@@ -86,6 +92,14 @@ def make_world(pool: Pool, world: str, services: Sequence[str] = ("count", "mark
     )
     with transaction(pool) as conn:
         return keys_of(conn, [world])[world][0]
+
+
+def command_clock(pool: Pool, world_id: str, name: str, args: Mapping[str, Any]) -> Course:
+    """A command on a clock, in a transaction of its own; the course that the world then has."""
+    with transaction(pool) as conn:
+        (clock,) = lock_clocks(conn, [keys_of(conn, [world_id])[world_id][0]])
+        apply_command(conn, clock, name, read_args(name, args), time.time_ns() // 1_000)
+        return course_of(clock)
 
 
 def history(pool: Pool, world_key: int) -> list[SealedTick]:

@@ -3,23 +3,15 @@ Lives here: the hearing, completion, configuration. Not here: topics (test_contr
 
 import json
 import secrets
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.small_worlds import CATALOGUE, history, make_world, shape
+from tests.courts import Court, clock, command, completed, finish, key_of, said, world
+from tests.small_worlds import history, make_world, shape
 from worldtick.clock.worldtime import HOUR_US
-from worldtick.contracts.errors import Refused
-from worldtick.contracts.wire import EventWriter
-from worldtick.control.commands import Reach
-from worldtick.control.completing import complete
-from worldtick.control.desk import Answered, Dead, Incoming, Outgoing
-from worldtick.control.hearing import Hearing, Manners
+from worldtick.control.desk import Answered, Dead
 from worldtick.control.proving import (
     SIGNATURE_HEADER,
     is_signed_by,
@@ -32,93 +24,11 @@ from worldtick.control.proving import (
     signature_in,
 )
 from worldtick.control.rates import ACTORS_MAX, Rates
-from worldtick.control.replaying import Letter
-from worldtick.store.clocks import ClockView, find_view
 from worldtick.store.commands import count_fates, list_commands
 from worldtick.store.db import Pool, transaction
-from worldtick.store.keys import insert_key, revoke_key
-from worldtick.store.worlds import World, find_world
+from worldtick.store.keys import revoke_key
 
 pytestmark = pytest.mark.postgres
-
-T0_MS = 1_700_000_000_000
-WRITER = EventWriter()
-
-
-class Court:
-    """A hearing that is sent commands, each a record of its own."""
-
-    def __init__(self, pool: Pool, reach: Reach | None = None, **manners: Any) -> None:
-        self.pool = pool
-        self.hearing = Hearing(pool, CATALOGUE, Manners(**manners), reach)
-        self.offset = 0
-
-    def raw(self, value: bytes | None, headers: Any = None, offset: int | None = None) -> Answered | Dead:
-        """What a record comes to."""
-        self.offset += 1 if offset is None else 0
-        at = self.offset if offset is None else offset
-        return self.hearing.judge(Incoming("world.control", 0, at, T0_MS, None, value, headers))
-
-    def ask(self, name: str, args: Any = None, key: Ed25519PrivateKey | None = None, **more: Any) -> dict[str, Any]:
-        """The reply to a command."""
-        value = command(name, args, **more)
-        headers = [(SIGNATURE_HEADER, sign(key, value).encode())] if key else None
-        return said(self.raw(value, headers))
-
-
-def command(name: str, args: Any = None, **more: Any) -> bytes:
-    """A command's bytes; issued now by ann, about w, under an id of its own."""
-    fields = {"id": secrets.token_hex(8), "actor": "ann", "world": "w", "issued_at": datetime.now(UTC).isoformat()}  # noqa: TID251
-    return json.dumps({**fields, "name": name, "args": args or {}, **more}).encode()
-
-
-def said(verdict: Answered | Dead) -> dict[str, Any]:
-    """A reply's data."""
-    assert isinstance(verdict, Answered), verdict
-    data = json.loads(verdict.reply.value or b"")["data"]
-    assert isinstance(data, dict)
-    return data
-
-
-def world(pool: Pool) -> World:
-    """The world w."""
-    with transaction(pool) as conn:
-        found = find_world(conn, "w")
-    assert found is not None
-    return found
-
-
-def clock(pool: Pool) -> ClockView:
-    """Its clock."""
-    with transaction(pool) as conn:
-        found = find_view(conn, world(pool).world_key)
-    assert found is not None
-    return found
-
-
-def key_of(pool: Pool, actor: str, role: str) -> Ed25519PrivateKey:
-    """A new key of an actor."""
-    key = new_private_key()
-    with transaction(pool) as conn:
-        insert_key(conn, key_id_of(public_bytes(key)), actor, role, public_bytes(key))
-    return key
-
-
-def completed(pool: Pool) -> list[dict[str, Any]]:
-    """What is said to be completed now."""
-    found: list[dict[str, Any]] = []
-
-    def publish(records: Sequence[Outgoing]) -> None:
-        found.extend(json.loads(record.value or b"")["data"] for record in records)
-
-    complete(pool, WRITER, T0_MS * 1_000, publish)
-    return found
-
-
-def finish(pool: Pool, seq: int) -> None:
-    """All services of all worlds have finished what there is, for a world whose ticks are all hourly."""
-    with transaction(pool) as conn:
-        conn.execute("update slice set version = case stream when 'daily' then 0 else %s end", (seq,))
 
 
 def test_the_same_id_is_done_once_and_answered_alike(pool: Pool) -> None:
@@ -159,97 +69,6 @@ def test_a_tick_is_forced_also_while_paused_and_completed_once(pool: Pool) -> No
     daily = court.ask("tick.force", {"kind": "daily"})
     assert daily["status"] == "accepted"
     assert shape(history(pool, key))[-1] == (25, "daily", 1, 24)
-
-
-def test_a_tick_is_asked_for_by_its_slot_as_a_paste_names_it(pool: Pool) -> None:
-    key = make_world(pool, "w", services=("count",))
-    court = Court(pool)
-    reply = court.ask("tick.manual", {"game_time": "2020-01-01T05:00:00+02:00"})
-    assert (reply["status"], reply["tick"]) == ("accepted", 3)
-    assert [tick.triggered_by for tick in history(pool, key)] == ["system", "system", "manual"]
-    same = court.ask("tick.manual", {"game_day": 1, "game_hour": 2})
-    assert (same["changed"], same["tick"], same["tick_id"]) == (False, 2, history(pool, key)[1].tick_id)
-    assert court.ask("tick.manual")["tick"] == 4
-    assert "lies in the past" in court.ask("tick.manual", {"tick_type": "daily", "game_day": 1})["message"]
-    assert "no hourly boundary" in court.ask("tick.manual", {"game_time": "2020-01-01T05:30:00Z"})["message"]
-    assert "slots ahead" in court.ask("tick.manual", {"game_time": "2020-03-01T00:00:00Z"})["message"]
-    assert len(court.ask("tick.manual", {"game_hour": 24, "tick_type": "weekly", "slot": 1})["faults"]) == 3
-    assert len(history(pool, key)) == 4
-
-
-def test_a_tick_that_would_have_to_wait_for_services_is_refused_and_seals_nothing(pool: Pool) -> None:
-    key = make_world(pool, "w", services=("count",), facts="lag")
-    court = Court(pool)
-    assert court.ask("tick.manual", {"game_hour": 1})["status"] == "accepted"
-    refused = court.ask("tick.manual", {"game_hour": 9})
-    assert (refused["status"], "count must finish first" in refused["message"]) == ("refused", True)
-    assert len(history(pool, key)) == 1
-
-
-def test_tasks_are_timers_that_are_disabled_and_enabled(pool: Pool) -> None:
-    make_world(pool, "w", services=("count",))
-    refused = Court(pool).ask("task.disable", {"task": "rent"})
-    assert "no service 'agenda'" in refused["message"]
-
-
-def test_all_services_store_a_worlds_state(pool: Pool) -> None:
-    key = make_world(pool, "w")
-    court = Court(pool)
-    assert "no tick yet" in court.ask("snapshot.now")["message"]
-    for _ in range(2):
-        court.ask("tick.force")
-    court.ask("clock.pause")
-    with transaction(pool) as conn:
-        conn.execute("update slice set version = 2, snapshot_version = 1 where stream <> 'daily'")
-    completed(pool)
-    value = command("snapshot.now")
-    verdict = court.raw(value)
-    assert isinstance(verdict, Answered)
-    assert said(verdict)["completes"] is True
-    rings = [(ring.topic, json.loads(ring.value or b"")["data"]) for ring in verdict.sends]
-    assert [(topic, ring["seq"], ring["snapshot"]) for topic, ring in rings] == [
-        ("world.tick", 2, True),
-        ("world.tick.hourly", 2, True),
-    ]
-    again = court.raw(value, offset=court.offset)
-    assert isinstance(again, Answered)
-    assert (again.fate, again.sends) == ("again", verdict.sends)
-    assert completed(pool) == []
-    with transaction(pool) as conn:
-        conn.execute("update slice set snapshot_version = 2 where service = 'count'")
-        conn.execute("update slice set status = 1 where service = 'market'")  # parked: nobody waits for it
-    (done,) = completed(pool)
-    assert (done["name"], done["status"], done["tick"]) == ("snapshot.now", "completed", 2)
-    assert len(history(pool, key)) == 2
-
-
-def letter(offset: int) -> Letter:
-    """A dead letter about a pasted tick."""
-    headers = [("dlq.reason", b"past"), ("dlq.topic", b"world.tick"), ("dlq.partition", b"1"), ("own", b"kept")]
-    return Letter("world.tick.dlq", 0, offset, T0_MS, None, b'{"data": {}}', headers)
-
-
-def test_a_dead_letter_is_replayed_once_with_the_reply(pool: Pool) -> None:
-    def found(topic: str, partition: int, offset: int) -> Letter:
-        if offset > 7:
-            raise Refused("the topic holds no such offset")
-        return letter(offset)
-
-    court = Court(pool, reach=Reach(WRITER, letters=found))
-    args = {"topic": "world.tick", "offset": 7}
-    dry = court.raw(command("dlq.replay", args, dry_run=True))
-    value = command("dlq.replay", args)
-    first = court.raw(value)
-    again = court.raw(value, offset=court.offset)
-    assert isinstance(dry, Answered)
-    assert isinstance(first, Answered)
-    assert isinstance(again, Answered)
-    assert (dry.sends, said(dry)["status"]) == ((), "accepted")
-    assert list(first.sends) == [Outgoing("world.tick", None, b'{"data": {}}', [("own", b"kept")])]
-    assert (again.fate, again.sends) == ("again", first.sends)
-    assert "was replayed before" in court.ask("dlq.replay", args)["message"]
-    assert court.ask("dlq.replay", {**args, "again": True})["status"] == "accepted"
-    assert "no such offset" in court.ask("dlq.replay", {**args, "offset": 8})["message"]
 
 
 def test_a_directive_is_checked_queued_and_completed_by_the_tick_that_carries_it(pool: Pool) -> None:

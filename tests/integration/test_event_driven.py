@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.conftest import RunWorker
-from tests.small_worlds import COUNT, MARKET, Section, history, read_topic
+from tests.small_worlds import COUNT, MARKET, Section, command_clock, history, read_topic
 from tests.waiting import running, until
 from worldtick.agenda.asked import AgendaScenario
 from worldtick.agenda.service import SERVICE
@@ -18,7 +18,7 @@ from worldtick.clock.worldtime import EPOCH_S, HOUR_US, MINUTE_US, SECOND_US, Wa
 from worldtick.contracts.errors import Faulty, Refused
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.asking import ask
-from worldtick.control.clocks import SKIP_TO_NEXT, command_clock
+from worldtick.control.clocks import SKIP_TO_NEXT
 from worldtick.control.completing import complete
 from worldtick.control.creation import Plan, create_world
 from worldtick.control.desk import Answered, Incoming, Outgoing

@@ -1,5 +1,5 @@
 """`worldtick clock`: a world's time, and what changes how it runs.
-Lives here: the verbs and what they print. Not here: what a command does (control/clocks), driving (ticker)."""
+Lives here: the verbs, what `show` prints. Not here: sending (commanding), what commands do (control)."""
 
 import json
 import time
@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
+from worldtick.cli.commanding import command, commanding
 from worldtick.cli.database import database
 from worldtick.cli.moments import moment_us
 from worldtick.cli.settings import Settings
 from worldtick.clock.course import Course, lag_us, paced, simulator
 from worldtick.clock.worldtime import SECOND_US, WorldTime, format_world_time
 from worldtick.contracts.errors import Refused
-from worldtick.control.clocks import SKIP_TO_NEXT, command_clock
+from worldtick.control.clocks import SKIP_TO_NEXT, read_args
 from worldtick.control.naming import named_world
 from worldtick.sealing.steering import course_of
 from worldtick.store.clocks import find_view
@@ -27,7 +28,11 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="One JSON 
 @click.argument("world")
 @click.pass_context
 def clock(ctx: click.Context, world: str) -> None:
-    """WORLD's time, and what changes how it runs. Ticks come from `worldtick ticker serve`."""
+    """WORLD's time, and what changes how it runs.
+
+    All but `show` are commands on world.control: `worldtick run control` does them, `worldtick ticker serve` moves the
+    world. They print each reply; 1 if refused, 75 if none came in time.
+    """
     ctx.meta["world"] = world
 
 
@@ -54,83 +59,80 @@ def show(ctx: click.Context, pattern: str | None, since: int | None, as_json: bo
 
 
 @clock.command()
-@as_json_option
+@commanding
 @click.pass_context
-def pause(ctx: click.Context, as_json: bool) -> None:
+def pause(ctx: click.Context, /, **how: Any) -> None:
     """Freeze the world."""
-    _command(ctx, "clock.pause", {}, as_json)
+    _command(ctx, "clock.pause", {}, **how)
 
 
 @clock.command()
-@as_json_option
+@commanding
 @click.pass_context
-def resume(ctx: click.Context, as_json: bool) -> None:
+def resume(ctx: click.Context, /, **how: Any) -> None:
     """Go on; the time spent paused is worth nothing."""
-    _command(ctx, "clock.resume", {}, as_json)
+    _command(ctx, "clock.resume", {}, **how)
 
 
 @clock.command()
 @click.argument("scale")
-@as_json_option
+@commanding
 @click.pass_context
-def scale(ctx: click.Context, scale: str, as_json: bool) -> None:
+def scale(ctx: click.Context, /, scale: str, **how: Any) -> None:
     """World time per wall time under auto, such as 60 or 0.5."""
-    _command(ctx, "clock.set_scale", {"scale": scale}, as_json)
+    _command(ctx, "clock.set_scale", {"scale": scale}, **how)
 
 
 @clock.command()
 @click.argument("interval")
-@as_json_option
+@commanding
 @click.pass_context
-def interval(ctx: click.Context, interval: str, as_json: bool) -> None:
+def interval(ctx: click.Context, /, interval: str, **how: Any) -> None:
     """Wall time between two steps under auto, such as 1s or 250ms."""
-    _command(ctx, "clock.set_interval", {"interval": interval}, as_json)
+    _command(ctx, "clock.set_interval", {"interval": interval}, **how)
 
 
 @clock.command()
 @click.argument("driver", type=click.Choice(DRIVERS))
-@as_json_option
+@commanding
 @click.pass_context
-def mode(ctx: click.Context, driver: str, as_json: bool) -> None:
+def mode(ctx: click.Context, /, driver: str, **how: Any) -> None:
     """What drives the world from now on."""
-    _command(ctx, "clock.set_mode", {"driver": driver}, as_json)
+    _command(ctx, "clock.set_mode", {"driver": driver}, **how)
 
 
 @clock.command()
 @click.argument("duration")
-@as_json_option
+@commanding
 @click.pass_context
-def advance(ctx: click.Context, duration: str, as_json: bool) -> None:
+def advance(ctx: click.Context, /, duration: str, **how: Any) -> None:
     """So much further than it is, or is told to go already, such as 1h30m or 30d."""
-    _command(ctx, "clock.advance", {"duration": duration}, as_json)
+    _command(ctx, "clock.advance", {"duration": duration}, **how)
 
 
 @clock.command("next")
-@as_json_option
+@commanding
 @click.pass_context
-def next_command(ctx: click.Context, as_json: bool) -> None:
+def next_command(ctx: click.Context, /, **how: Any) -> None:
     """To the next timer's exact time; where none is left, says so."""
-    course = _commanded(ctx, SKIP_TO_NEXT, {})
-    over = course.target_us is None
-    row = {**_row(ctx.meta["world"], course), "simulation_complete": over}
-    if as_json:
-        click.echo(json.dumps(row))
-    elif over:
-        click.echo(f"{row['world']}: no more events")
-    else:
-        _print(row)
+    _command(ctx, SKIP_TO_NEXT, {}, **how)
 
 
 @clock.command("set")
 @click.argument("worldtime")
 @click.option("--execute-skipped/--no-execute-skipped", default=None, help="What becomes of timers that are passed.")
-@as_json_option
+@commanding
 @click.pass_context
-def set_command(ctx: click.Context, worldtime: str, execute_skipped: bool | None, as_json: bool) -> None:
+def set_command(ctx: click.Context, /, worldtime: str, execute_skipped: bool | None, **how: Any) -> None:
     """To a moment (RFC 3339, with a zone), through every boundary on the way."""
     if execute_skipped is None:
         raise click.UsageError("say --execute-skipped or --no-execute-skipped: what becomes of timers that are passed")
-    _command(ctx, "clock.set", {"time": worldtime, "execute_skipped": execute_skipped}, as_json)
+    _command(ctx, "clock.set", {"time": worldtime, "execute_skipped": execute_skipped}, **how)
+
+
+def _command(ctx: click.Context, /, name: str, args: dict[str, Any], **how: Any) -> None:
+    read_args(name, args)  # what control would refuse for its form is said at once
+    command(ctx, name, args, ctx.meta["world"], **how)
 
 
 def _course(ctx: click.Context) -> Course:
@@ -141,20 +143,6 @@ def _course(ctx: click.Context) -> Course:
     if view is None:
         raise Refused(f"world {world.world_id!r} was just removed")
     return paced(course_of(view), time.time_ns() // 1_000)
-
-
-def _commanded(ctx: click.Context, name: str, args: dict[str, Any]) -> Course:
-    settings: Settings = ctx.obj
-    with database(settings, "clock") as pool:
-        return command_clock(pool, ctx.meta["world"], name, args)
-
-
-def _command(ctx: click.Context, name: str, args: dict[str, Any], as_json: bool) -> None:
-    row = _row(ctx.meta["world"], _commanded(ctx, name, args))
-    if as_json:
-        click.echo(json.dumps(row))
-    else:
-        _print(row)
 
 
 def _row(world: str, course: Course) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Commanding: what verbs that send commands share.
-Lives here: filling in a command, its key, sending it, printing the replies. Not here: the verbs."""
+Lives here: a command's options, its key, sending it, printing the replies. Not here: the verbs."""
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,7 +22,10 @@ from worldtick.control.sending import Courier, line_of
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 KEY_BYTES_MAX = 10_000
 KEY_FILE = click.Path(dir_okay=False, path_type=Path)
-TOLD = ("tick", "directive_id", "version", "game_time", "events_executed", "events_skipped", "next_event_time")
+TOLD = (
+    "mode", "game_time", "target", "tick", "directive_id", "version", "events_executed", "events_skipped",
+    "next_event_time",
+)  # fmt: skip
 
 
 def sending(verb: Verb) -> Verb:
@@ -39,9 +43,41 @@ def sending(verb: Verb) -> Verb:
     return verb
 
 
-def filled(settings: Settings, given: Mapping[str, Any], actor: str | None, wall_us: int) -> dict[str, Any]:
+def commanding(verb: Verb) -> Verb:
+    """The options of a verb that makes a command: what its envelope says, and how it is sent."""
+    for option in (
+        click.option("--dry-run", is_flag=True, help="Say what would come of it, and change nothing."),
+        click.option("--expected-version", type=click.IntRange(1), help="Refused unless the clock has this version."),
+        click.option("--id", "command_id", help="Its id; the same id is done once. Default: a new one."),
+    ):
+        verb = option(verb)
+    return sending(verb)
+
+
+def command(
+    ctx: click.Context,
+    name: str,
+    args: Mapping[str, Any],
+    world: str | None,
+    command_id: str | None,
+    expected_version: int | None,
+    dry_run: bool,
+    actor: str | None,
+    **how: Any,
+) -> None:
+    """Send a command and end as `send` says; the keywords are the options of `commanding`."""
+    said: dict[str, Any] = {"name": name, "args": dict(args)}
+    if dry_run:
+        said["dry_run"] = True
+    optional = {"world": world, "id": command_id, "expected_version": expected_version}
+    said |= {field: value for field, value in optional.items() if value is not None}
+    ctx.exit(send(ctx.obj, filled(ctx.obj, said, actor), **how))
+
+
+def filled(settings: Settings, given: Mapping[str, Any], actor: str | None) -> dict[str, Any]:
     """A command with id, actor and time of issue where it says none."""
-    known = {"id": str(uuid.uuid4()), "actor": actor or settings.actor, "issued_at": format_unix_us(wall_us)}
+    issued_at = format_unix_us(time.time_ns() // 1_000)
+    known = {"id": str(uuid.uuid4()), "actor": actor or settings.actor, "issued_at": issued_at}
     return {**known, **given, **({"actor": actor} if actor else {})}
 
 
@@ -58,14 +94,12 @@ def key_of(settings: Settings, path: Path | None) -> Ed25519PrivateKey | None:
 
 
 def send(
-    settings: Settings,
-    command: Mapping[str, Any],
-    key: Path | None,
-    timeout: float,
-    no_wait: bool,
-    as_json: bool,
+    settings: Settings, command: Mapping[str, Any], key: Path | None, timeout: float, no_wait: bool, as_json: bool
 ) -> int:
-    """Send a command and print its replies; the exit code: 1 if it was refused. Raises NotYet, Unavailable, Faulty."""
+    """Send a command and print its replies, refusals to stderr unless as JSON; the exit code: 1 if it was refused.
+
+    Raises NotYet, Unavailable, Faulty.
+    """
     value = line_of(command)
     read = read_command(value)
     private = key_of(settings, key)
@@ -74,8 +108,11 @@ def send(
         courier.send(value, read, sign(private, value) if private else None)
         code = 0
         for reply in courier.replies(read, timeout):
-            click.echo(json.dumps(reply, default=str) if as_json else _line(reply))
             code = 1 if reply["status"] == "refused" else 0
+            if as_json:
+                click.echo(json.dumps(reply, default=str))
+            else:
+                click.echo(_line(reply), err=bool(code))
             if no_wait:
                 break
         return code

@@ -2,7 +2,6 @@
 Lives here: the verbs. Not here: what commands do (control), what verbs that send share (commanding)."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,7 +9,7 @@ import click
 import msgspec
 
 from worldtick.cli.catalogue import catalogue
-from worldtick.cli.commanding import KEY_FILE, filled, key_of, send, sending
+from worldtick.cli.commanding import KEY_FILE, command, commanding, filled, key_of, send, sending
 from worldtick.cli.directive import arguments
 from worldtick.cli.settings import Settings
 from worldtick.contracts.commands import COMMAND_BYTES_MAX
@@ -41,21 +40,12 @@ def commands(as_json: bool) -> None:
 @click.argument("file", type=click.File("rb"), metavar="FILE|-")
 @sending
 @click.pass_context
-def send_command(
-    ctx: click.Context,
-    file: BinaryIO,
-    actor: str | None,
-    key: Path | None,
-    no_wait: bool,
-    timeout: float,
-    as_json: bool,
-) -> None:
+def send_command(ctx: click.Context, /, file: BinaryIO, actor: str | None, **how: Any) -> None:
     """Send the command in FILE, one JSON object, and print its replies; 1 if refused, 75 if no reply came in time.
 
     id, actor and issued_at are filled in where they are missing.
     """
-    command = filled(ctx.obj, _read(file), actor, time.time_ns() // 1_000)
-    ctx.exit(send(ctx.obj, command, key, timeout, no_wait, as_json))
+    ctx.exit(send(ctx.obj, filled(ctx.obj, _read(file), actor), **how))
 
 
 @control.command("do")
@@ -63,34 +53,13 @@ def send_command(
 @click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--world", help="The world that it is about.")
 @click.option("--args", "given", metavar="JSON", help="All arguments as one JSON object, instead of KEY=VALUE.")
-@click.option("--id", "command_id", help="Its id; the same id is done once. Default: a new one.")
-@click.option("--expected-version", type=click.IntRange(1), help="Refused unless the world's clock has this version.")
-@click.option("--dry-run", is_flag=True, help="Say what would come of it, and change nothing.")
-@sending
+@commanding
 @click.pass_context
 def do_command(
-    ctx: click.Context,
-    name: str,
-    pairs: tuple[str, ...],
-    world: str | None,
-    given: str | None,
-    command_id: str | None,
-    expected_version: int | None,
-    dry_run: bool,
-    actor: str | None,
-    key: Path | None,
-    no_wait: bool,
-    timeout: float,
-    as_json: bool,
+    ctx: click.Context, /, name: str, pairs: tuple[str, ...], world: str | None, given: str | None, **how: Any
 ) -> None:
     """Send command NAME, such as `clock.pause --world w` or `ping`, and print its replies."""
-    said: dict[str, Any] = {"name": name, "args": arguments(pairs, given)}
-    if dry_run:
-        said["dry_run"] = True
-    optional = {"world": world, "id": command_id, "expected_version": expected_version}
-    said |= {field: value for field, value in optional.items() if value is not None}
-    command = filled(ctx.obj, said, actor, time.time_ns() // 1_000)
-    ctx.exit(send(ctx.obj, command, key, timeout, no_wait, as_json))
+    command(ctx, name, arguments(pairs, given), world, **how)
 
 
 @control.command("sign")
@@ -103,7 +72,7 @@ def sign_command(settings: Settings, file: BinaryIO, actor: str | None, key: Pat
     private = key_of(settings, key)
     if private is None:
         raise click.UsageError("name a key: --key, or WORLDTICK_CONTROL_KEY; `worldtick key new` makes one")
-    value = line_of(filled(settings, _read(file), actor, time.time_ns() // 1_000))
+    value = line_of(filled(settings, _read(file), actor))
     click.echo(f"{SIGNATURE_HEADER}:{sign(private, value)}\t{value.decode()}")
 
 

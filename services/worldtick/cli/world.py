@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from worldtick.cli.catalogue import catalogue
+from worldtick.cli.commanding import command, commanding
 from worldtick.cli.database import database
+from worldtick.cli.directive import arguments
 from worldtick.cli.moments import moment_us
 from worldtick.cli.settings import Settings
 from worldtick.cli.world_stats import stats
@@ -115,6 +117,21 @@ def show(settings: Settings, world_id: str, as_json: bool) -> None:
                 click.echo("  {service}: {slices} slices at {versions}, {status}".format(**each))
         else:
             click.echo(f"{name:<20} {value if isinstance(value, str) else json.dumps(value)}")
+
+
+@world.command()
+@click.argument("world_id", metavar="ID")
+@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--args", "given", metavar="JSON", help="All arguments as one JSON object, instead of KEY=VALUE.")
+@commanding
+@click.pass_context
+def configure(ctx: click.Context, /, world_id: str, pairs: tuple[str, ...], given: str | None, **how: Any) -> None:
+    """Change a part of a world's configuration, in effect from its next tick on.
+
+    Such as `timeScale=2 maxNpcTicksPerStep=80`, or --args '{"settings": {"npc": {…}}}'; docs/CONTROL.md has all keys.
+    What is not named stays as it is. A command on world.control: `worldtick run control` does it.
+    """
+    command(ctx, "world.configure", arguments(pairs, given), world_id, **how)
 
 
 @world.command()

@@ -114,6 +114,9 @@ class ControlReplyData(Wire):
     directive_id: Ordinal | None = None
     completes: bool | None = Field(None, description="Whether `completed` follows.")
     game_time: Stamp | None = Field(None, description="World time where the world stands.")
+    mode: Name | None = Field(None, description="The derived mode of the world's clock, such as paused.")
+    target: Stamp | None = Field(None, description="World time that the world is on its way to.")
+    simulation_complete: bool | None = Field(None, description="True: the world has no timer left to skip to.")
     events_executed: Count | None = Field(None, description="Timers that were executed since it was accepted.")
     events_skipped: Count | None = None
     next_event_time: Stamp | None = Field(None, description="World time of the next timer, if there is one.")

@@ -1,7 +1,6 @@
 """Commands on a world's clock: what each asks, and the one function that does it, whoever brings it.
 Lives here: their models, the row's lock, refusals as sentences. Not here: transitions (clock/course), who may ask."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,13 +17,12 @@ from worldtick.contracts.errors import Faulty, Refused
 from worldtick.contracts.stamps import Stamp
 from worldtick.control.documents import Document
 from worldtick.control.faults import near, validated
-from worldtick.control.naming import named_world
 from worldtick.control.scenario import Duration, ScaleText
 from worldtick.sealing.draft import AGENDA
 from worldtick.sealing.steering import course_of, steer
 from worldtick.sealing.timers import ahead_of, queue_skip
-from worldtick.store.clocks import Clock, lock_clocks, save_course
-from worldtick.store.db import Connection, Pool, transaction
+from worldtick.store.clocks import Clock, save_course
+from worldtick.store.db import Connection
 
 
 class _Args(BaseModel):
@@ -100,18 +98,6 @@ COMMANDS: Final[Mapping[str, ClockCommand]] = {
     "clock.set": ClockCommand(SetTime, _set_time),
     SKIP_TO_NEXT: ClockCommand(Nothing, lambda course, _, wall_us: course),  # where to, only the agenda's facts say
 }
-
-
-def command_clock(pool: Pool, world_id: str, name: str, args: Mapping[str, Any]) -> Course:
-    """One command in a transaction of its own, now; the course that the world then has.
-
-    Raises Faulty naming every fault of the arguments, Refused where the clock, as it is, does not allow it.
-    """
-    read = read_args(name, args)
-    with transaction(pool) as conn:
-        (clock,) = lock_clocks(conn, [named_world(conn, world_id, active=True).world_key])
-        apply(conn, clock, name, read, time.time_ns() // 1_000)
-        return course_of(clock)
 
 
 def read_args(name: str, args: Mapping[str, Any]) -> BaseModel:

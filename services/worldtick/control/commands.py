@@ -83,6 +83,7 @@ class Done:
     tick_id: str | None = None
     seals: bool = False  # ticks were sealed, which are to be rung
     sends: Sequence[Outgoing] = ()  # what goes out with the reply
+    complete: bool | None = None  # True: nothing is left to skip to
     directive_id: int | None = None
     until_us: int | None = None
     seq: int | None = None
@@ -213,7 +214,7 @@ def _clock(call: Call, args: BaseModel) -> Done:
     clock = call.locked()
     changed = clocks.apply(call.conn, clock, call.name, args, call.wall_us)
     if call.name == clocks.SKIP_TO_NEXT and clock.target_us is None:
-        return Done(False, "No more events")
+        return Done(False, "No more events", complete=True)
     moves = changed and call.name in _MOVES
     said = "on its way" if moves else "done"
     return Done(changed, said if changed else "it was so already", until_us=clock.target_us if moves else None)

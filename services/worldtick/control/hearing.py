@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, cast
 import msgspec
 from psycopg import ProgrammingError
 
+from worldtick.clock.course import mode_of
 from worldtick.clock.worldtime import format_world_time
 from worldtick.contracts.commands import Command, is_expired, read_command
 from worldtick.contracts.errors import Faulty, Refused, Unavailable, Unreadable
@@ -32,6 +33,7 @@ from worldtick.control.rates import Rates
 from worldtick.control.replies import Reply, outgoing, reply_of
 from worldtick.control.scenario import NO_DEFAULTS, Defaults
 from worldtick.sealing.draft import Catalogue
+from worldtick.sealing.steering import course_of
 from worldtick.store.clocks import Clock, lock_clocks
 from worldtick.store.commands import Answer, Heard, Owed, find_answer, find_decided, insert_heard, save_fate
 from worldtick.store.db import Connection, Pool, transaction
@@ -249,7 +251,8 @@ class Hearing:
             "tick_id": done.tick_id,
             "directive_id": None if command.dry_run else done.directive_id,
             "completes": owed is not None,
-            "game_time": format_world_time(clock.now_us, clock.epoch_s) if clock else None,
+            "simulation_complete": done.complete,
+            **(_standing(clock) if clock else {}),
         }
         reply = reply_of(self._writer, name, call.wall_us, data)
         world_key = clock.world_key if clock else None
@@ -312,6 +315,16 @@ def _refuse_late(command: Command, record: Incoming, wall_us: int, auth: Auth) -
         raise _Coded("not_yet", f"it was issued after now, at {issued.isoformat()}; mend the sender's clock")
     if is_expired(command, issued, now, LIFE_S_MAX, LIFE_S):
         raise _Coded("expired", f"it came too late, or would live over {LIFE_S_MAX} s; send it again under another id")
+
+
+def _standing(clock: Clock) -> dict[str, Any]:
+    """What a reply says of a clock."""
+    target_us = clock.target_us
+    return {
+        "game_time": format_world_time(clock.now_us, clock.epoch_s),
+        "mode": mode_of(course_of(clock)).value,
+        "target": None if target_us is None else format_world_time(target_us, clock.epoch_s),
+    }
 
 
 def _stored(answer: Answer) -> Reply:

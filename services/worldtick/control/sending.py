@@ -75,7 +75,7 @@ class Courier:
 
     def replies(self, command: Command, timeout_s: float) -> Iterator[dict[str, Any]]:
         """Each reply to a command as it comes: the first, and `completed` where it follows. Raises NotYet."""
-        deadline = time.monotonic() + timeout_s
+        deadline, accepted = time.monotonic() + timeout_s, False
         wanted = [("command_id", command.id.encode()), ("actor", command.actor.encode())]
         while (left := deadline - time.monotonic()) > 0:
             message = self._consumer.poll(min(_POLL_S, left))
@@ -88,14 +88,25 @@ class Courier:
             yield data
             if data["status"] != "accepted" or not data.get("completes"):
                 return
-        raise NotYet(
-            f"no reply to command {command.id} of {command.actor} within {timeout_s:g} s; it may still be done:"
-            " is `worldtick run control` at work? Sent again under the same id it is done once"
-        )
+            accepted = True
+        raise NotYet(_silence(command, timeout_s, accepted))
 
     def close(self) -> None:
         """Let go of both clients."""
         self._consumer.close()
+
+
+def _silence(command: Command, timeout_s: float, accepted: bool) -> str:
+    """What it may mean that nothing more came."""
+    if accepted:
+        return (
+            f"command {command.id} is accepted, and was not completed within {timeout_s:g} s; it will be. Are a ticker"
+            " and the world's services at work? --no-wait does not wait, --timeout waits longer"
+        )
+    return (
+        f"no reply to command {command.id} of {command.actor} within {timeout_s:g} s; it may still be done:"
+        " is `worldtick run control` at work? Sent again under the same id it is done once"
+    )
 
 
 def _ends(kafka: Mapping[str, str], places: list[TopicPartition]) -> dict[tuple[str, int], tuple[int, int]]:

@@ -2,15 +2,23 @@
 Lives here: the fixtures of verbs' tests. Not here: what any verb does."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from tests.small_worlds import CATALOGUE, make_topics
+from tests.waiting import running
 from worldtick.cli import catalogue
 from worldtick.cli.main import run
+from worldtick.contracts.wire import EventWriter
+from worldtick.control.desk import Rules
+from worldtick.control.hearing import Auth, Manners
+from worldtick.control.serve import run_control
+from worldtick.store.db import Pool
 
 
 @dataclass(frozen=True)
@@ -77,3 +85,15 @@ def small_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
 def _own_catalogue() -> Iterator[None]:
     yield
     catalogue.catalogue.cache_clear()
+
+
+@contextmanager
+def control_at_work(kafka: str, prefix: str, pool: Pool, auth: Auth = "none") -> Iterator[None]:
+    """Control, on all its topics, while a block runs."""
+
+    def work(stop: threading.Event) -> None:
+        rules, manners = Rules(prefix=prefix), Manners(auth, prefix=prefix)
+        run_control({"bootstrap.servers": kafka}, pool, CATALOGUE, EventWriter(), rules, stop, manners=manners)
+
+    with running(work):
+        yield
