@@ -145,9 +145,9 @@ class Declaration:
 
 
 def _acls(entry: _Entry, principal: str, prefix: str, service: Served | None) -> Iterator[Acl]:
-    for operation, names in entry.topics.items():
+    for topic_operation, names in entry.topics.items():
         for topic in (topic for name in names for topic in _topics(name, service)):
-            yield Acl(principal, "topic", prefix + topic, False, operation)
+            yield Acl(principal, "topic", prefix + topic, False, topic_operation)
     made: tuple[tuple[Resource, Mapping[Any, list[str]]], ...] = (
         ("group", entry.groups),
         ("transactional_id", entry.transactional_ids),
@@ -157,8 +157,8 @@ def _acls(entry: _Entry, principal: str, prefix: str, service: Served | None) ->
             for name in names:
                 whole = prefix + name.replace(EACH_SERVICE, entry.role if service is None else service.name)
                 yield Acl(principal, resource, whole.removesuffix("*"), whole.endswith("*"), operation)
-    for operation in entry.cluster:
-        yield Acl(principal, "cluster", CLUSTER, False, operation)
+    for cluster_operation in entry.cluster:
+        yield Acl(principal, "cluster", CLUSTER, False, cluster_operation)
 
 
 def _topics(name: str, service: Served | None) -> list[str]:
