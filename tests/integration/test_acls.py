@@ -2,6 +2,7 @@
 Lives here: topics/acls.yaml on a real authorizer. Not here: its reading (unit/contracts), logging in (test_secured)."""
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,13 +13,17 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from tests.secured_broker import AUTHORIZER, Secured, secured_broker
 from tests.waiting import until
 from worldtick.cli import main
 from worldtick.cli.acls import declared_rights
 from worldtick.cli.settings import Settings, child_environment
-from worldtick.contracts.topics import topic_specs
+from worldtick.contracts.acls import Acl
+from worldtick.contracts.errors import Refused, Unavailable
+from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM, topic_specs
+from worldtick.runtime import acls as cluster
 from worldtick.runtime.topics import admin_client
 
 pytestmark = [pytest.mark.chaos, pytest.mark.postgres]
@@ -262,3 +267,69 @@ def _begins(deployment: Deployment, who: str, name: str) -> str | None:
     except KafkaException as refused:
         return str(refused.args[0].name())
     return None
+
+
+def test_extra_rights_are_shown_and_only_pruned_when_told(deployment: Deployment) -> None:
+    extra = Acl("User:worldtick-paste", "topic", f"{PREFIX}world.control", False, "write")
+    elsewhere = Acl("User:worldtick-paste", "topic", "other.world.control", False, "write")
+    foreign = Acl("User:*", "topic", PREFIX, True, "write", host="10.0.0.1", allows=False)
+    admin = admin_client(deployment.kafka("root"))
+    cluster.apply(admin, [extra, elsewhere, foreign], PREFIX, [])
+    said = f"extra {extra}: not declared\nnotice {foreign}: not declared, nor one of ours\n"
+    assert deployment.run("worldtick-deploy", "topics", "diff", "--acls")[:2] == (main.FAILED, said)
+    assert deployment.run("root", "topics", "apply", "--acls")[:2] == (main.OK, said)
+    assert extra in cluster.list_acls(admin)
+    assert deployment.run("root", "topics", "apply", "--acls", "--prune")[:2] == (main.OK, said)
+    code, out, _ = deployment.run("worldtick-deploy", "topics", "diff", "--acls", "--json")
+    assert (code, [json.loads(line)["kind"] for line in out.splitlines()]) == (main.OK, ["notice"])
+    assert elsewhere in cluster.list_acls(admin), "another deployment's"
+
+
+def test_whoever_deploys_makes_topics_but_no_rights(deployment: Deployment) -> None:
+    gone = [f"{PREFIX}generation.request", f"{PREFIX}generation.result.dlq"]
+    admin = admin_client(deployment.kafka("root"))
+    for deleted in admin.delete_topics(gone, request_timeout=10).values():
+        deleted.result(15)
+    _drift(admin, f"{PREFIX}world.tick")
+    code, out, err = deployment.run("worldtick-deploy", "topics", "apply")
+    assert (code, [line.split()[0] for line in out.splitlines()]) == (main.OK, ["config", "create", "create"]), err
+    lacking = ("topics", "apply", "--acls", "--principal", "paste=User:ann")
+    code, _, err = deployment.run("worldtick-deploy", *lacking)
+    assert code == main.FAILED
+    assert "super.users" in err
+    with pytest.raises(Refused, match="describe the cluster"):
+        cluster.list_acls(admin_client(deployment.kafka("worldtick-paste")))
+
+
+def _drift(admin: AdminClient, topic: str) -> None:
+    entry = ConfigEntry("retention.ms", "60000", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    for done in admin.incremental_alter_configs([resource]).values():
+        done.result(15)
+
+
+def test_kafkas_own_tool_says_the_same(deployment: Deployment) -> None:
+    """Lines of --format kafka-acls are a shell's, and restore what is deleted."""
+    settings = Settings.from_env(deployment.environment("root"))
+    (analytics,) = (each for each in declared_rights(settings, ()) if each.role == "analytics")
+    (prefixed,) = (acl for acl in analytics.acls if acl.prefixed)
+    admin = admin_client(deployment.kafka("root"))
+    others = [acl for acl in analytics.acls if acl != prefixed]
+    cluster.apply(admin, others, PREFIX, [], prune=True)
+    assert prefixed not in cluster.list_acls(admin)
+    _, lines, _ = deployment.run("root", "topics", "acls", "--format", "kafka-acls")
+    (line,) = (line for line in lines.splitlines() if "--group guarded.analytics" in line)
+    tool = shlex.join(deployment.secured.stack.kafka_tool("org.apache.kafka.tools.AclCommand"))
+    script = f'kafka-acls.sh() {{ {tool} "$@"; }}\n{line}'
+    argv = ["bash", "-c", script, "bash", "--bootstrap-server", deployment.secured.open_address]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    until(lambda: prefixed in cluster.list_acls(admin), what="the right is there again")
+
+
+def test_pastes_are_on_where_kafka_decides_who_may_write(deployment: Deployment) -> None:
+    topics = [f"{PREFIX}{topic}" for topic in TICK_TOPIC_OF_STREAM.values()]
+    assert cluster.is_guarded(admin_client(deployment.kafka("worldtick-control")), topics)
+    assert not cluster.is_guarded(admin_client(deployment.kafka("root")), topics), "who may do everything cannot tell"
+    with pytest.raises(Unavailable):
+        cluster.is_guarded(admin_client(deployment.kafka("worldtick-control")), [f"{PREFIX}nothing"])

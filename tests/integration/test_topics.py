@@ -17,6 +17,7 @@ from worldtick.cli import main
 from worldtick.contracts.errors import Refused, Unavailable
 from worldtick.contracts.topics import topic_specs
 from worldtick.runtime import topics as cluster
+from worldtick.runtime.acls import is_guarded
 
 pytestmark = pytest.mark.kafka
 
@@ -91,6 +92,18 @@ def _kafkas_own_tools_agree(kafka: str, prefix: str, kafka_tool: Callable[[str],
             tool = kafka_tool("kafka.admin.ConfigCommand")
             told = _tool(tool, "--bootstrap-server", kafka, "--describe", *topic)
             assert all(pair in told for pair in configs.split())
+
+
+def test_acls_need_an_authorizer(deployment: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["topics", "diff", "--acls"]) == main.FAILED
+    assert "authorizer.class.name" in capsys.readouterr().err
+
+
+def test_without_an_authorizer_nothing_is_guarded(
+    deployment: str, kafka: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["topics", "apply"]) == main.OK
+    assert not is_guarded(cluster.admin_client({"bootstrap.servers": kafka}), [f"{deployment}world.tick"])
 
 
 def test_list_names_every_topic_without_a_broker(

@@ -15,11 +15,12 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    ConfigResource,
     ResourcePatternType,
     ResourceType,
 )
 
-from worldtick.contracts.acls import Acl, Resource
+from worldtick.contracts.acls import CLUSTER, Acl, Resource
 from worldtick.contracts.errors import Refused, Unavailable
 
 TIMEOUT_S: Final = 30.0
@@ -69,14 +70,13 @@ def diff(
     """
     wanted, held = set(declared), list_acls(admin, timeout_s)
     ours = {acl.principal for acl in wanted}
-    changes = [AclChange("grant", acl) for acl in sorted(wanted - held)]
-    for acl in sorted(held - wanted):
-        if acl.principal in ours:
-            if acl.resource == "cluster" or acl.name.startswith(prefix):
-                changes.append(AclChange("extra", acl))
-        elif acl.resource == "topic" and _reaches(acl, topics):
-            changes.append(AclChange("notice", acl))
-    return changes
+    missing, others = sorted(wanted - held), sorted(held - wanted)
+    extra = [
+        acl for acl in others if acl.principal in ours and (acl.resource == "cluster" or acl.name.startswith(prefix))
+    ]
+    foreign = [acl for acl in others if acl.principal not in ours and acl.resource == "topic" and _reaches(acl, topics)]
+    kinds: tuple[tuple[Kind, list[Acl]], ...] = (("grant", missing), ("extra", extra), ("notice", foreign))
+    return [AclChange(kind, acl) for kind, acls in kinds for acl in acls]
 
 
 def _reaches(acl: Acl, topics: Sequence[str]) -> bool:
@@ -126,10 +126,29 @@ def _await(
 
 
 def list_acls(admin: AdminClient, timeout_s: float = TIMEOUT_S) -> set[Acl]:
-    """All ACLs of the kinds of resources that we have. Raises Refused, Unavailable."""
+    """All ACLs of the kinds of resources that we have. Raises Refused where there are none to see, Unavailable."""
     kinds = {kind: AclBindingFilter(kind, None, *_ANY) for kind in _TYPES.values()}
     asked = {kind: admin.describe_acls(wanted, request_timeout=timeout_s) for kind, wanted in kinds.items()}
-    return {_acl(binding) for found in _each(asked, "list", timeout_s).values() for binding in found}
+    held = {_acl(binding) for found in _each(asked, "list", timeout_s).values() for binding in found}
+    if not held:
+        _explain_nothing(admin, timeout_s)
+    return held
+
+
+def _explain_nothing(admin: AdminClient, timeout_s: float) -> None:
+    """librdkafka shows no ACLs where the broker refuses to tell of any: find out. Raises Refused, Unavailable."""
+    asked = admin.describe_cluster(include_authorized_operations=True, request_timeout=timeout_s)
+    described = _each({CLUSTER: asked}, "list", timeout_s)[CLUSTER]
+    allowed = set(described.authorized_operations or ())
+    if AclOperation.DESCRIBE not in allowed:
+        raise Refused(f"Kafka would not list ACLs: {_REMEDIES[KafkaError.CLUSTER_AUTHORIZATION_FAILED]}")
+    if AclOperation.DESCRIBE_CONFIGS not in allowed:
+        return  # something is forbidden, so somebody decides
+    broker = ConfigResource(ResourceType.BROKER, str(described.nodes[0].id))
+    (entries,) = _each(admin.describe_configs([broker], request_timeout=timeout_s), "list", timeout_s).values()
+    authorizer = entries.get("authorizer.class.name")
+    if authorizer is not None and not authorizer.value:
+        raise Refused(f"Kafka would not list ACLs: {_REMEDIES[KafkaError.SECURITY_DISABLED]}")
 
 
 _ANY: Final = (ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY)
