@@ -24,6 +24,7 @@ from worldtick.contracts.acls import Acl
 from worldtick.contracts.errors import Refused, Unavailable
 from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM, topic_specs
 from worldtick.runtime import acls as cluster
+from worldtick.runtime import topics
 from worldtick.runtime.topics import admin_client
 
 pytestmark = [pytest.mark.chaos, pytest.mark.postgres]
@@ -291,6 +292,8 @@ def test_whoever_deploys_makes_topics_but_no_rights(deployment: Deployment) -> N
     for deleted in admin.delete_topics(gone, request_timeout=10).values():
         deleted.result(15)
     _drift(admin, f"{PREFIX}world.tick")
+    specs = topics.for_brokers(topic_specs(PREFIX), 1)
+    until(lambda: len(topics.diff(admin, specs)) == 3, what="the broker knows it")
     code, out, err = deployment.run("worldtick-deploy", "topics", "apply")
     assert (code, [line.split()[0] for line in out.splitlines()]) == (main.OK, ["config", "create", "create"]), err
     lacking = ("topics", "apply", "--acls", "--principal", "paste=User:ann")
@@ -328,8 +331,8 @@ def test_kafkas_own_tool_says_the_same(deployment: Deployment) -> None:
 
 
 def test_pastes_are_on_where_kafka_decides_who_may_write(deployment: Deployment) -> None:
-    topics = [f"{PREFIX}{topic}" for topic in TICK_TOPIC_OF_STREAM.values()]
-    assert cluster.is_guarded(admin_client(deployment.kafka("worldtick-control")), topics)
-    assert not cluster.is_guarded(admin_client(deployment.kafka("root")), topics), "who may do everything cannot tell"
+    names = [f"{PREFIX}{topic}" for topic in TICK_TOPIC_OF_STREAM.values()]
+    assert cluster.is_guarded(admin_client(deployment.kafka("worldtick-control")), names)
+    assert not cluster.is_guarded(admin_client(deployment.kafka("root")), names), "who may do everything cannot tell"
     with pytest.raises(Unavailable):
         cluster.is_guarded(admin_client(deployment.kafka("worldtick-control")), [f"{PREFIX}nothing"])

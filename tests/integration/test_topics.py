@@ -13,6 +13,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from tests.small_worlds import read_topic
+from tests.waiting import until
 from worldtick.cli import main
 from worldtick.contracts.errors import Refused, Unavailable
 from worldtick.contracts.topics import topic_specs
@@ -74,7 +75,7 @@ def test_apply_diff_and_drift(
 
     _set(kafka, f"{deployment}world.tick.hourly", "retention.ms", "60000")
     drift = f"config {deployment}world.tick.hourly: retention.ms is 60000, declared 86400000\n"
-    assert _run(capsys, "topics", "diff") == (main.FAILED, drift)
+    until(lambda: _run(capsys, "topics", "diff") == (main.FAILED, drift), what="the broker knows it")
     assert _run(capsys, "topics", "apply") == (main.OK, drift)
     assert _run(capsys, "topics", "diff") == (main.OK, "no difference\n")
 
