@@ -82,7 +82,7 @@ def apply(
     prune: bool,
     as_json: bool,
 ) -> None:
-    """Create topics, raise partitions, correct configurations. Nothing is ever shrunk or deleted.
+    """Create topics, raise partitions, correct configurations. No topic is ever shrunk or deleted.
 
     With --acls rights that are missing are created, too, and others of our principals are shown; one of the brokers'
     super.users has to ask for it.
