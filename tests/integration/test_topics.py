@@ -13,10 +13,12 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from tests.small_worlds import read_topic
+from tests.waiting import until
 from worldtick.cli import main
 from worldtick.contracts.errors import Refused, Unavailable
 from worldtick.contracts.topics import topic_specs
 from worldtick.runtime import topics as cluster
+from worldtick.runtime.acls import is_guarded
 
 pytestmark = pytest.mark.kafka
 
@@ -73,7 +75,7 @@ def test_apply_diff_and_drift(
 
     _set(kafka, f"{deployment}world.tick.hourly", "retention.ms", "60000")
     drift = f"config {deployment}world.tick.hourly: retention.ms is 60000, declared 86400000\n"
-    assert _run(capsys, "topics", "diff") == (main.FAILED, drift)
+    until(lambda: _run(capsys, "topics", "diff") == (main.FAILED, drift), what="the broker knows it")
     assert _run(capsys, "topics", "apply") == (main.OK, drift)
     assert _run(capsys, "topics", "diff") == (main.OK, "no difference\n")
 
@@ -91,6 +93,18 @@ def _kafkas_own_tools_agree(kafka: str, prefix: str, kafka_tool: Callable[[str],
             tool = kafka_tool("kafka.admin.ConfigCommand")
             told = _tool(tool, "--bootstrap-server", kafka, "--describe", *topic)
             assert all(pair in told for pair in configs.split())
+
+
+def test_acls_need_an_authorizer(deployment: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["topics", "diff", "--acls"]) == main.FAILED
+    assert "authorizer.class.name" in capsys.readouterr().err
+
+
+def test_without_an_authorizer_nothing_is_guarded(
+    deployment: str, kafka: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.run(["topics", "apply"]) == main.OK
+    assert not is_guarded(cluster.admin_client({"bootstrap.servers": kafka}), [f"{deployment}world.tick"])
 
 
 def test_list_names_every_topic_without_a_broker(

@@ -121,7 +121,8 @@ def read_topics(settings: Settings, pool: Pool, world: str, since: Before) -> Re
     starts = since.reads_from(_groups(settings))
     for topic in TOPICS:
         begin = {partition: offset for (name, partition), offset in starts.items() if name == topic}
-        for message in tail_topic(settings.kafka, settings.topic_prefix + topic, last=None, follow=False, begin=begin):
+        prefix = settings.topic_prefix
+        for message in tail_topic(settings.kafka, prefix + topic, prefix=prefix, last=None, follow=False, begin=begin):
             seen = seen_of(message)
             offsets.setdefault((topic, seen.partition), []).append(seen.offset)
             record = _record(seen.value, registry)

@@ -160,7 +160,7 @@ def _letters(
     reason: str | None,
     world: str | None,
 ) -> Iterator[tuple[Letter, Shown]]:
-    for message in tail_topic(settings.kafka, topic, last=last, follow=False):
+    for message in tail_topic(settings.kafka, topic, prefix=settings.topic_prefix, last=last, follow=False):
         shown = show(seen_of(message), registry)
         if reason is not None and (shown.dead is None or shown.dead.reason != reason):
             continue
@@ -169,5 +169,6 @@ def _letters(
 
 
 def _fetch(settings: Settings, topic: str, partition: int, offset: int) -> tuple[Letter, Seen]:
-    message = fetch_record(settings.kafka, letters_topic(topic, settings.topic_prefix), partition, offset)
+    prefix = settings.topic_prefix
+    message = fetch_record(settings.kafka, prefix, letters_topic(topic, prefix), partition, offset)
     return letter_of(message), seen_of(message)

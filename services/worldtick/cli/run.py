@@ -129,18 +129,19 @@ def place_of(settings: Settings, service: Service[Any]) -> Place:
 
 
 def _control(settings: Settings, vitals: Vitals) -> Loop:
+    from worldtick.cli.pasting import takes_pastes
     from worldtick.control.desk import Rules as PasteRules
     from worldtick.control.hearing import Auth, Manners
     from worldtick.control.serve import run_control
 
-    pastes = settings.paste == "on" or (settings.paste == "auto" and settings.control_auth == "none")
-    rules = PasteRules(pastes=pastes, default_world=settings.default_world or None, prefix=settings.topic_prefix)
     auth = cast(Auth, settings.control_auth)
     manners = Manners(auth, settings.control_rate, settings.topic_prefix, settings.scenario_defaults)
     if auth == "none":
         log.warning("commands_unproved", extra={"remedy": "set WORLDTICK_CONTROL_AUTH=signed where others can write"})
 
     def loop(stop: threading.Event) -> None:
+        pastes = takes_pastes(settings, vitals, stop)
+        rules = PasteRules(pastes=pastes, default_world=settings.default_world or None, prefix=settings.topic_prefix)
         with database(settings, "control", CONTROL_CONNECTIONS) as pool:
             registry, session_ms = registry_of(settings), int(settings.session_timeout_s * 1_000)
             run_control(

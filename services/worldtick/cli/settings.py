@@ -57,7 +57,7 @@ class Settings:
         "WORLDTICK_PASTE",
         "auto",
         choice("auto", "on", "off"),
-        "Whether pasted ticks count. auto: while control is open.",
+        "Whether pasted ticks count. auto: if commands need no signature, or Kafka decides who may write ticks.",
     )
     control_auth: str = knob(
         "WORLDTICK_CONTROL_AUTH",

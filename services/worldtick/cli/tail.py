@@ -40,7 +40,9 @@ def tail(
     """Print the records of TOPIC, decoded; only what was committed. Dead letters show reason and original bytes."""
     name = full_name(topic, settings.topic_prefix)
     registry = SchemaRegistry(settings.schema_registry_url) if settings.schema_registry_url else None
-    messages = tail_topic(settings.kafka, name, last=None if from_beginning else last, follow=follow)
+    messages = tail_topic(
+        settings.kafka, name, prefix=settings.topic_prefix, last=None if from_beginning else last, follow=follow
+    )
     shown = (show(seen_of(message), registry) for message in messages)
     write(shown, as_json, world, limit)
 

@@ -1,15 +1,18 @@
 """`worldtick topics`: what is declared, where the cluster differs, and mending it.
-Lives here: the verbs. Not here: the comparison (runtime/topics), the declaration (contracts/topics)."""
+Lives here: the verbs. Not here: comparing (runtime/topics), what is declared (contracts/topics), ACLs (cli/acls)."""
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import click
 from confluent_kafka.admin import AdminClient
 
+from worldtick.cli import acls as acl_verbs
 from worldtick.cli.settings import Settings
 from worldtick.contracts.topics import TopicSpec, topic_specs
 from worldtick.runtime import topics as cluster
+from worldtick.runtime.acls import AclChange
 from worldtick.runtime.topics import Change
 
 profile = click.option(
@@ -22,7 +25,10 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object 
 
 @click.group()
 def topics() -> None:
-    """Declared topics and the cluster's."""
+    """Declared topics and the cluster's, and who may do what with them."""
+
+
+topics.add_command(acl_verbs.acls)
 
 
 @topics.command("list")
@@ -44,12 +50,17 @@ def list_topics(settings: Settings, as_json: bool) -> None:
 
 @topics.command()
 @profile
+@acl_verbs.acl_options
 @as_json
 @click.pass_obj
-def diff(settings: Settings, profile: str | None, as_json: bool) -> None:
-    """Where the cluster differs from what is declared. Ends with 1 if `apply` would change anything."""
+def diff(settings: Settings, profile: str | None, acls: bool, principals: tuple[str, ...], as_json: bool) -> None:
+    """Where the cluster differs from what is declared. Ends with 1 if `apply` would change anything, pruning included.
+
+    With --acls every right that somebody else has on our topics is shown as a notice.
+    """
     admin = cluster.admin_client(settings.kafka)
-    changes = cluster.diff(admin, wanted(admin, settings.topic_prefix, profile))
+    changes: list[Change | AclChange] = [*cluster.diff(admin, wanted(admin, settings.topic_prefix, profile))]
+    changes += acl_verbs.diff(settings, principals) if acls else []
     report(changes, as_json, "no difference")
     if any(change.kind != "notice" for change in changes):
         click.get_current_context().exit(1)
@@ -58,12 +69,31 @@ def diff(settings: Settings, profile: str | None, as_json: bool) -> None:
 @topics.command()
 @profile
 @click.option("--drained", is_flag=True, help="The pipeline is drained: partitions of topics with keys may be raised.")
+@acl_verbs.acl_options
+@click.option("--prune", is_flag=True, help="With --acls: delete what our principals may do and nobody declared.")
 @as_json
 @click.pass_obj
-def apply(settings: Settings, profile: str | None, drained: bool, as_json: bool) -> None:
-    """Create topics, raise partitions, correct configurations. Nothing is ever shrunk or deleted."""
+def apply(
+    settings: Settings,
+    profile: str | None,
+    drained: bool,
+    acls: bool,
+    principals: tuple[str, ...],
+    prune: bool,
+    as_json: bool,
+) -> None:
+    """Create topics, raise partitions, correct configurations. No topic is ever shrunk or deleted.
+
+    With --acls rights that are missing are created, too, and others of our principals are shown; one of the brokers'
+    super.users has to ask for it.
+    """
+    if prune and not acls:
+        raise click.UsageError("--prune is about ACLs: give --acls, too")
     admin = cluster.admin_client(settings.kafka)
-    report(cluster.apply(admin, wanted(admin, settings.topic_prefix, profile), drained=drained), as_json, "no change")
+    specs = wanted(admin, settings.topic_prefix, profile)
+    changes: list[Change | AclChange] = [*cluster.apply(admin, specs, drained=drained)]
+    changes += acl_verbs.apply(settings, principals, prune) if acls else []
+    report(changes, as_json, "no change")
 
 
 def wanted(admin: AdminClient, prefix: str, profile: str | None) -> Sequence[TopicSpec]:
@@ -77,13 +107,16 @@ def wanted(admin: AdminClient, prefix: str, profile: str | None) -> Sequence[Top
     return cluster.for_brokers(specs, brokers)
 
 
-def report(changes: Sequence[Change], as_json: bool = False, nothing: str = "") -> None:
+def report(changes: Sequence[Change | AclChange], as_json: bool = False, nothing: str = "") -> None:
     """One line for each change; `nothing` if there is none but notices."""
     for change in changes:
-        if as_json:
-            row = {"kind": change.kind, "topic": change.topic, "what": change.what}
-            click.echo(json.dumps({**row, "has": change.has, "wants": change.wants}))
-        else:
-            click.echo(str(change))
+        click.echo(json.dumps(_as_object(change)) if as_json else str(change))
     if nothing and not as_json and all(change.kind == "notice" for change in changes):
         click.echo(nothing)
+
+
+def _as_object(change: Change | AclChange) -> dict[str, Any]:
+    if isinstance(change, AclChange):
+        return {"kind": change.kind, **acl_verbs.as_object(change.acl)}
+    row = {"kind": change.kind, "topic": change.topic, "what": change.what}
+    return {**row, "has": change.has, "wants": change.wants}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from worldtick.contracts.codec import decode
 from worldtick.contracts.commands import CONTROL_TOPIC, REPLY_TOPIC, Command, read_command
@@ -44,7 +44,7 @@ class Courier:
         self._kafka = dict(kafka)
         self._registry = registry
         self._producer = new_producer({**kafka, "acks": "all", "linger.ms": 0, "partitioner": "murmur2_random"})
-        self._consumer: Consumer = new_reader(kafka, "courier", {"auto.offset.reset": "latest"})
+        self._consumer: Consumer = new_reader(kafka, prefix, "courier", {"auto.offset.reset": "latest"})
         try:
             self._listen(prefix + REPLY_TOPIC)
         except KafkaException as away:
@@ -53,6 +53,8 @@ class Courier:
 
     def _listen(self, topic: str) -> None:
         there = self._consumer.list_topics(topic, timeout=CALL_S).topics[topic]
+        if there.error is not None and there.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            raise Unavailable(f"we may not read {topic}: ask for the right to (`worldtick topics acls`)")
         if there.error is not None:
             raise Unavailable(f"there is no topic {topic}: run `worldtick topics apply`")
         places = [TopicPartition(topic, number) for number in sorted(there.partitions)]

@@ -11,6 +11,8 @@ from pathlib import Path
 from string import Template
 from zlib import crc32
 
+from worldtick.contracts.acls import declared_acls
+
 NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 VAGUE = frozenset({"common", "helper", "helpers", "manager", "misc", "service", "services", "test", "util", "utils"})
 TEST_FILE = "test_service.py"
@@ -74,6 +76,8 @@ def faults_of(name: str, services: Collection[str], rooms: Collection[str], top_
         return ["is the name of a service that there is: see `worldtick services list`"]
     if name in rooms:
         return ["is the name of a room of worldtick's own"]
+    if name in declared_acls().roles(()):
+        return ["is the name of a principal that has other rights on Kafka: see `worldtick topics acls`"]
     if name in VAGUE:
         return ["says nothing of what the service is about"]
     if top_level and find_spec(name) is not None:

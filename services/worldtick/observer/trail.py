@@ -45,7 +45,7 @@ def rings_of(
 
     A tick that was rung again has several. Raises Unavailable if Kafka is away.
     """
-    consumer = new_reader(kafka, "trail")
+    consumer = new_reader(kafka, prefix, "trail")
     try:
         return list(_look(consumer, prefix + topic, world, seq, sealed_at, registry))
     except KafkaException as away:

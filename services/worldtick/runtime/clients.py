@@ -14,11 +14,14 @@ def new_consumer(settings: Mapping[str, Any]) -> Consumer:
     return Consumer(dict(settings), logger=KAFKA_LOG)
 
 
-def new_reader(kafka: Mapping[str, Any], name: str, more: Mapping[str, Any] | None = None) -> Consumer:
-    """A consumer outside any group, for a look at what was committed: assigned by hand, committing nothing."""
+def new_reader(kafka: Mapping[str, Any], prefix: str, name: str, more: Mapping[str, Any] | None = None) -> Consumer:
+    """A consumer outside any group, for a look at what was committed: assigned by hand, committing nothing.
+
+    prefix: the deployment's.
+    """
     settings = {
         **kafka,
-        "group.id": f"worldtick.{name}",  # never joined
+        "group.id": f"{prefix}worldtick.{name}",  # never joined, though the client asks who coordinates it
         "enable.auto.commit": False,
         "isolation.level": "read_committed",
         "auto.offset.reset": "earliest",

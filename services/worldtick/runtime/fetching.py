@@ -18,11 +18,11 @@ _NOT_YET: Final = (
 )
 
 
-def fetch_record(kafka: Mapping[str, Any], topic: str, partition: int, offset: int) -> Message:
+def fetch_record(kafka: Mapping[str, Any], prefix: str, topic: str, partition: int, offset: int) -> Message:
     """The committed record at an offset. Raises Faulty without such a topic or partition, Refused if it is not there
     (any more), Unavailable if Kafka is away.
     """
-    consumer = new_reader(kafka, "fetch", {"auto.offset.reset": "error", "enable.partition.eof": True})
+    consumer = new_reader(kafka, prefix, "fetch", {"auto.offset.reset": "error", "enable.partition.eof": True})
     place = TopicPartition(topic, partition, offset)
     try:
         there = consumer.list_topics(timeout=_ASK_S).topics

@@ -20,6 +20,7 @@ def tail_topic(
     kafka: Mapping[str, Any],
     topic: str,
     *,
+    prefix: str = "",
     last: int | None,
     follow: bool,
     timeout_s: float = _ASK_S,
@@ -27,12 +28,12 @@ def tail_topic(
 ) -> Iterator[Message]:
     """Committed records of `topic`, in order within each partition.
 
-    kafka: client settings such as bootstrap.servers. last: at most so many offsets before each partition's end (markers
-    of transactions count too); None: from the beginning. begin: offsets of partitions to begin at instead, where the
-    log still has them. Without `follow` it ends at the end that the log has at the start. Raises Faulty if there is no
-    such topic, Unavailable if Kafka is away.
+    kafka: client settings such as bootstrap.servers. prefix: the deployment's, which `topic` has already. last: at most
+    so many offsets before each partition's end (markers of transactions count too); None: from the beginning. begin:
+    offsets of partitions to begin at instead, where the log still has them. Without `follow` it ends at the end that
+    the log has at the start. Raises Faulty if there is no such topic, Unavailable if Kafka is away.
     """
-    consumer = new_reader(kafka, "tail", {"enable.partition.eof": True})
+    consumer = new_reader(kafka, prefix, "tail", {"enable.partition.eof": True})
     try:
         starts, left = _bounds(consumer, topic, last, timeout_s, begin or {})
         consumer.assign(starts)
@@ -49,9 +50,8 @@ def _bounds(
     """Where each partition is read from, and the offset before which it ends now (partitions with anything to read)."""
     there = consumer.list_topics(timeout=timeout_s).topics
     if topic not in there:
-        raise Faulty(
-            f"topic {topic}", ["does not exist on this cluster: run `worldtick topics apply`, or mend its name"]
-        )
+        absent = "does not exist on this cluster, or we may not see it: run `worldtick topics apply`, mend its name, or"
+        raise Faulty(f"topic {topic}", [f"{absent} ask for the right to read it (`worldtick topics acls`)"])
     starts: list[TopicPartition] = []
     left: dict[int, int] = {}
     for partition in sorted(there[topic].partitions):

@@ -230,5 +230,5 @@ def _each(asked: Mapping[Any, Future[Any]], timeout_s: float, but: int | None = 
             name = getattr(what, "name", what)
             if error.retriable() or error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
                 raise Unavailable(f"Kafka did not answer about {name}: {error.str()}") from failed
-            raise Refused(f"Kafka would not change {name}: {error.str()}") from failed
+            raise Refused(f"Kafka refuses what was asked of {name}: {error.str()}") from failed
     return answers

@@ -91,6 +91,7 @@ def test_nothing_is_overwritten(made: Path, capsys: pytest.CaptureFixture[str]) 
         ("class", "no word of Python's"),
         ("a/../b", "no name for a service"),
         ("utils", "says nothing"),
+        ("analytics", "a principal that has other rights"),
         ("json", "can be imported already"),
     ],
 )
