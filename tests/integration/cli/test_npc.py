@@ -34,6 +34,8 @@ def test_inhabitants_are_shown_as_they_are(
     )
     with transaction(pool) as conn:
         key = keys_of(conn, ["nc"])["nc"][0]
+    (before,) = (each["inhabitants"]["tiers"] for each in worldtick("status", "--json").row["worlds"])
+    assert before == {"detailed": 0, "active": 0, "ambient": 0, "dormant": 0, "asleep": 2_000}
     (first, *_) = worldtick("npc", "list", "nc", "--limit", 3, "--json").rows
     assert (first["npc"], first["tier"], first["next_decision_at"]) == (0, "asleep", None)
     service = catalogue()["npc"]
@@ -54,3 +56,12 @@ def test_inhabitants_are_shown_as_they_are(
     assert sum(row["people"] for row in tiers.values()) == 2_000
     assert tiers["active"]["people"] <= 100
     assert "dormant" in worldtick("npc", "tiers", "nc").out
+    (told,) = (each["inhabitants"] for each in worldtick("status", "--world", "nc", "--json").row["worlds"])
+    assert told["tiers"] == {tier: row["people"] for tier, row in tiers.items()}
+    assert (told["carried"], told["oldest_wait_s"]) == (
+        sum(row["due"] for row in tiers.values()),
+        max(row["oldest_wait_s"] for row in tiers.values()),
+    )
+    lines = worldtick("status", "--world", "nc").out.splitlines()
+    row = next(lines[at + 1] for at, line in enumerate(lines) if "DETAILED" in line)
+    assert row.split() == ["nc", *(str(held) for held in told["tiers"].values()), "0", "0"]
