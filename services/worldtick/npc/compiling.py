@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from worldtick.npc.conditions import Clause, Condition, Names, clauses_of, mapping_of
-from worldtick.npc.plan import Answer, Crew, Plan, PlanTables, Table
+from worldtick.npc.plan import Answer, Crew, Plan, PlanTables, RuleTables, Table
 from worldtick.npc.timetables import Week, week_of
 from worldtick.npc.units import (
     AXES,
@@ -41,6 +41,14 @@ class _Faults(list[str]):
         self.append(f"{place}: there is no {what} {name!r}; there are {', '.join(known) or 'none'}")
         return 0
 
+    def clauses(self, place: str, condition: Condition | None, names: Names) -> tuple[Clause, ...]:
+        """The clauses of a condition; a fault and none where it cannot be compiled."""
+        try:
+            return clauses_of(condition, names)
+        except ValueError as fault:
+            self.append(f"{place}: {fault}")
+            return ()
+
 
 def compile_plan(section: "NpcScenario") -> Plan:
     """Lay out the tables. Raises ValueError that names every fault found."""
@@ -56,6 +64,7 @@ def compile_plan(section: "NpcScenario") -> Plan:
     events = tuple(dict.fromkeys(e for a in section.activities.values() if (e := a.on_completion.event)))
     parts: dict[str, Any] = _activity_tables(section, names, categories, events, faults)
     parts |= _routine_tables(section, names, activities, faults)
+    rules = _rule_tables(section, names, faults)
     parts |= _atom_tables(names)
     week = _weeks(section, activities, faults)
     parts |= {"week_start": week.start, "week_at": week.at, "week_activity": week.activity}
@@ -96,6 +105,7 @@ def compile_plan(section: "NpcScenario") -> Plan:
         crews=crews,
         answers=_answers(section),
         tables=PlanTables(**parts),
+        rules=rules,
         **groups,
     )
 
@@ -180,11 +190,7 @@ def _requirement(name: str, activity: "Activity", names: Names, faults: _Faults)
     if activity.gives:
         needed.append(Condition(item=activity.gives, at_least=1))
     asked = [*needed, *([activity.requires] if activity.requires else [])]
-    try:
-        return clauses_of(Condition(all=tuple(asked)) if asked else None, names)
-    except ValueError as fault:
-        faults.append(f"activities.{name}: {fault}")
-        return ()
+    return faults.clauses(f"activities.{name}", Condition(all=tuple(asked)) if asked else None, names)
 
 
 def _clause_rows(rows: Sequence[Sequence[Clause]]) -> tuple[Table, Table, Table]:
@@ -247,11 +253,7 @@ def _routine_tables(
             for edge in node.edges:
                 to.append(base + faults.index(place, edge.to, nodes, "node"))
                 weight.append(edge.weight)
-                try:
-                    conditions.append(clauses_of(edge.when, names))
-                except ValueError as fault:
-                    faults.append(f"{place}: {fault}")
-                    conditions.append(())
+                conditions.append(faults.clauses(place, edge.when, names))
         base += len(nodes)
     start, must, never = _clause_rows(conditions)
     return {
@@ -264,6 +266,21 @@ def _routine_tables(
         "edge_must": must,
         "edge_never": never,
     }
+
+
+def _rule_tables(section: "NpcScenario", names: Names, faults: _Faults) -> RuleTables:
+    """The rules of tiers; one that holds always and for all must be the last."""
+    groups = tuple(section.groups)
+    meant = np.zeros((len(section.tier_rules), len(groups)), np.bool_)
+    for number, rule in enumerate(section.tier_rules):
+        place = f"tier_rules.{number}"
+        for name in rule.groups or groups:
+            meant[number, faults.index(place, name, groups, "group")] = True
+        if rule.when is None and not rule.groups and number + 1 < len(section.tier_rules):
+            faults.append(f"{place}: it holds always, so no rule after it is ever looked at; give it a when or groups")
+    conditions = [faults.clauses(f"tier_rules.{n}", rule.when, names) for n, rule in enumerate(section.tier_rules)]
+    tiers = _row((TIERS.index(rule.tier) for rule in section.tier_rules), np.uint8)
+    return RuleTables(tiers, meant, *_clause_rows(conditions))
 
 
 def _atom_tables(names: Names) -> dict[str, Table]:

@@ -88,7 +88,7 @@ def decide(plan: Any, people: Any, standing: Any, index: Any, brought: Any, hand
         who = index[base : base + lanes]
         _gather(plan, people, who, hand, scratch, lanes)
         _update(plan, people, who, scratch, lanes)
-        _truth(plan, people, who, brought[base : base + lanes], hand, scratch, lanes)
+        truths(plan, people, who, brought[base : base + lanes], hand, scratch, lanes)
         _score(plan, people, standing, who, scratch, lanes)
         _choose(plan, who, hand, scratch, lanes)
         for lane in range(lanes):
@@ -173,7 +173,7 @@ def _duty(plan: Any, group: Any, at: Any, lane: Any, hand: Any, scratch: Any) ->
 
 
 @spliced
-def _truth(plan: Any, people: Any, who: Any, brought: Any, hand: Any, scratch: Any, lanes: Any) -> None:
+def truths(plan: Any, people: Any, who: Any, brought: Any, hand: Any, scratch: Any, lanes: Any) -> None:
     """A bit for each atom that holds."""
     for lane in range(lanes):
         scratch.truth[lane] = ZERO

@@ -61,6 +61,16 @@ class PlanTables(NamedTuple):
     inertia_q8: Any  # int
 
 
+class RuleTables(NamedTuple):
+    """The rules by which tiers are claimed, in order: R rules, C clauses, G groups."""
+
+    tier: Table  # (R,) uint8
+    group: Table  # (R, G) bool: whom it is about
+    clause_start: Table  # (R + 1,) int32 rows of must and never
+    must: Table  # (C,) uint64
+    never: Table  # (C,) uint64
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Crew:
     """The people of one group in one district: entities first .. first + count - 1."""
@@ -111,6 +121,7 @@ class Plan:
     group_items: Table  # (G, I) uint16
     answers: tuple[Answer, ...]
     tables: PlanTables
+    rules: RuleTables
 
     @property
     def slices(self) -> int:

@@ -3,6 +3,7 @@ Lives here: its models and bounds. Not here: the arrays made of it and the check
 
 import json
 from functools import cached_property, lru_cache
+from operator import not_
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from worldtick.npc.compiling import compile_plan
 from worldtick.npc.conditions import Axis, Clock, Condition, Day, Mood, Need
 from worldtick.npc.plan import Plan
-from worldtick.npc.units import ACTIVITIES_MAX, COUNT_MAX, TIES_MAX
+from worldtick.npc.units import ACTIVITIES_MAX, COUNT_MAX, RULES_MAX, TIES_MAX
 
 Name = Annotated[str, Field(pattern=r"^[^/*\s]([^/*]{0,62}[^/*\s])?$")]  # named as a district is: facts join both
 Points = Annotated[int, Field(strict=True, ge=-200, le=200)]
@@ -117,6 +118,14 @@ class Group(Part):
     items: dict[Name, Annotated[int, Field(strict=True, ge=0, le=10_000)]] = Field(default_factory=dict)
 
 
+class TierRule(Part):
+    """Who claims which tier from now on. Of the rules that hold, the first decides."""
+
+    when: Condition | None = Field(None, description="As an activity requires it, looked at as a tick begins.")
+    groups: list[Name] = Field(default_factory=list, description="Only their people; none named: all.")
+    tier: TierName
+
+
 class Place(Part):
     """A place. Those of one kind in one district are shared out among its people."""
 
@@ -159,6 +168,12 @@ class NpcScenario(Part):
     routines: dict[Name, Routine] = Field(default_factory=dict)
     groups: dict[Name, Group] = Field(min_length=1, max_length=256)
     demand: dict[Name, Demand] = Field(default_factory=dict, description="Commodity -> what it answers to.")
+    tier_rules: list[TierRule] = Field(
+        default_factory=list,
+        max_length=RULES_MAX,
+        exclude_if=not_,
+        description="By which inhabitants come to claim another tier than their group's.",
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> "NpcScenario":

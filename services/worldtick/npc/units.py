@@ -26,6 +26,7 @@ CLAUSES_MAX = 32  # of one expression
 FLAGS_MAX, ITEMS_MAX, TRAITS_MAX, CATEGORIES_MAX = 32, 8, 8, 8
 PLACES_MAX = 1_000
 TIES_MAX = 8
+RULES_MAX = 32  # by which tiers are claimed
 UNITS_MAX = 65_535  # of one item that one inhabitant holds
 HOPS_MAX = 8  # edges of a routine followed in one decision
 COUNT_MAX = 4_000_000

@@ -62,6 +62,19 @@ class Oracle:
             self.used += len(served)
             due = [i for i in due if self.row["due_s"][i] < self.to_s]
 
+    def claim(self, i: int) -> tuple[int, int]:
+        """(tier that it claims, since when), by the rules as the tick begins."""
+        row, rules = self.row, self.state.plan.rules
+        truth = [self.holds(i, self.from_s, atom) for atom in range(len(self.t.atom_kind))]
+        for rule, tier in enumerate(rules.tier.tolist()):
+            clauses = range(int(rules.clause_start[rule]), int(rules.clause_start[rule + 1]))
+            holds = any(_clause(int(rules.must[c]), int(rules.never[c]), truth) for c in clauses)
+            if holds and rules.group[rule, row["group"][i]]:
+                if tier != row["claim"][i] and row["focus_s"][i] <= self.from_s:
+                    return tier, self.from_s
+                break
+        return row["claim"][i], row["claimed_s"][i]
+
     def decide(self, i: int) -> None:
         row, t = self.row, self.t
         at = max(row["due_s"][i], self.from_s, row["seen_s"][i])

@@ -39,6 +39,9 @@ def _compare(section: dict[str, Any], seed: int, ticks: int, **changes: Any) -> 
         told = moment(seq, seed=seed, **changes)
         lived = step(state, told)
         quiet = step(state, moment(seq, seed=seed, **(changes | {"decisions": 0}))).slice  # tiers alone
+        before = Oracle(state, told)
+        claims = zip(quiet.people.claim.tolist(), quiet.people.claimed_s.tolist(), strict=True)
+        assert list(claims) == [before.claim(i) for i in range(plan.count)], f"claims in tick {seq}"
         oracle = Oracle(quiet, told)
         oracle.live()
         for name in LIVED:
@@ -57,6 +60,19 @@ def _compare(section: dict[str, Any], seed: int, ticks: int, **changes: Any) -> 
 @pytest.mark.parametrize("changes", TIGHT)
 def test_a_city_lives_as_in_plain_python(changes: dict[str, Any]) -> None:
     assert _compare(_small(4), 7, 26, **changes) > 1_000
+
+
+RULES: list[dict[str, Any]] = [
+    {"when": {"all": [{"need": "hunger", "at_most": 60}, {"chance_percent": 40}]}, "tier": "detailed"},
+    {"when": {"any": [{"time": ["22:00", "05:00"]}, {"location": "home"}]}, "groups": ["pilgrims"], "tier": "asleep"},
+    {"when": {"not": {"mood": "valence", "at_least": 2}}, "tier": "ambient"},
+    {"when": {"relationship": "trust", "at_least": 41}, "tier": "active"},
+]
+
+
+def test_rules_of_tiers_hold_as_in_plain_python() -> None:
+    section = _small(3) | {"tier_rules": RULES}
+    assert _compare(section, 11, 26, limits=(20, 40, 60, 400), intervals_s=(600, 900, 1_800, 7_200)) > 1_000
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
