@@ -101,6 +101,7 @@ def compile_plan(section: "NpcScenario") -> Plan:
             for number, each in enumerate(section.activities.values())
             if each.on_completion.custom
         ),
+        evaluators=_evaluators(section),
         ties=section.ties,
         crews=crews,
         answers=_answers(section),
@@ -153,6 +154,7 @@ def _activity_tables(
     each = list(section.activities.items())
     requires = [_requirement(name, activity, names, faults) for name, activity in each]
     start, must, never = _clause_rows(requires)
+    evaluators = _evaluators(section)
     decay = [-section.decay.get(need, 0) for need in NEEDS] + [0, 0]  # type: ignore[call-overload]
     scale = np.array([POINT] * len(NEEDS) + [POINT // 2] * len(MOODS))  # moods span 200 points
     per_hour = np.array([mapping_of(activity.per_hour) for _, activity in each]) + decay
@@ -173,6 +175,7 @@ def _activity_tables(
         "urgency": np.array([[a.urgency.get(need, 0) for need in NEEDS] for _, a in each], np.int32),  # type: ignore[call-overload]
         "mood": np.array([[a.mood.get(mood, 0) for mood in MOODS] for _, a in each], np.int32),  # type: ignore[call-overload]
         "company": _row((a.company for _, a in each), np.int32),
+        "evaluator": _row(evaluators.index(a.evaluator) if a.evaluator else -1 for _, a in each),
         "clause_start": start,
         "must": must,
         "never": never,
@@ -183,6 +186,10 @@ def _activity_tables(
         "intent": _row((Intent[a.intent.upper()] if a.intent else 0 for _, a in each), np.int8),
         "gives": _row(_given(name, a, names, faults) for name, a in each),
     }
+
+
+def _evaluators(section: "NpcScenario") -> tuple[str, ...]:
+    return tuple(dict.fromkeys(a.evaluator for a in section.activities.values() if a.evaluator))
 
 
 def _requirement(name: str, activity: "Activity", names: Names, faults: _Faults) -> tuple[Clause, ...]:

@@ -100,11 +100,12 @@ def _oldest(people: People, due: Table, left: int) -> Table:
 def _round(plan: Plan, people: People, standing: Table, served: Table, hand: Hand, log: Log, scratch: Scratch) -> Log:
     if plan.effects:
         log = log._replace(done=np.empty((len(served), 2), np.int32), dones=np.zeros(1, np.int64))
-    bits = np.zeros(len(served), np.uint64)
-    if plan.brought:
+    at_s = served  # of no use where nobody brought anything
+    if plan.brought or plan.evaluators:
         at_s = np.maximum(np.maximum(people.due_s[served], hand.from_s), people.seen_s[served])
-        bits = brought.bits(plan.brought, people, served, at_s)
-    decide(plan.tables, people, standing, served, bits, hand, log, scratch)
+    bits = brought.bits(plan.brought, people, served, at_s)
+    factors = brought.factors(plan.evaluators, people, served, at_s)
+    decide(plan.tables, people, standing, served, bits, factors, hand, log, scratch)
     done = log.done[: log.dones[0]]
     for activity, name in plan.effects:
         index = done[done[:, 1] == activity, 0]

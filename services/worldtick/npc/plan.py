@@ -27,6 +27,7 @@ class PlanTables(NamedTuple):
     urgency: Table  # (A, 6) int32 percent
     mood: Table  # (A, 2) int32 percent
     company: Table  # (A,) int32 percent
+    evaluator: Table  # (A,) int16: row of Plan.evaluators, -1: none
     clause_start: Table  # (A + 1,) int32, then the edges' own rows follow
     must: Table  # (C,) uint64
     never: Table  # (C,) uint64
@@ -111,6 +112,7 @@ class Plan:
     nodes: tuple[str, ...]  # routine/node
     brought: tuple[str, ...]  # third-party conditions, by column of their atoms
     effects: tuple[tuple[int, str], ...]  # (activity, third-party effect)
+    evaluators: tuple[str, ...]  # third-party factors of scores, each once
     ties: int
     crews: tuple[Crew, ...]
     group_tier: Table  # (G,) uint8

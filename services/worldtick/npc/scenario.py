@@ -3,7 +3,6 @@ Lives here: its models and bounds. Not here: the arrays made of it and the check
 
 import json
 from functools import cached_property, lru_cache
-from operator import not_
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -19,6 +18,11 @@ Percent = Annotated[int, Field(strict=True, ge=-100, le=100)]
 Level = Literal[Need, Mood]
 TierName = Literal["detailed", "active", "ambient", "dormant", "asleep"]
 Minutes = Annotated[int, Field(strict=True, ge=0, le=10_080)]
+
+
+def _absent(value: object) -> bool:
+    """Such words stay out of a section's bytes, which are then as they were before the word came to be."""
+    return not value
 
 
 class Part(BaseModel):
@@ -54,6 +58,9 @@ class Activity(Part):
     )
     mood: dict[Mood, Percent] = Field(default_factory=dict, description="How much a mood inclines to it.")
     company: Percent = Field(0, description="How much close ties incline to it.")
+    evaluator: Name | None = Field(
+        None, exclude_if=_absent, description="The entry point's name of somebody's own factor, from 1/4 to 4."
+    )
     requires: Condition | None = None
     location: str = Field("stay", description="home, work, stay, or a kind of place in one's own district.")
     per_hour: dict[Level, Points] = Field(default_factory=dict, description="Points an hour while it lasts.")
@@ -171,7 +178,7 @@ class NpcScenario(Part):
     tier_rules: list[TierRule] = Field(
         default_factory=list,
         max_length=RULES_MAX,
-        exclude_if=not_,
+        exclude_if=_absent,
         description="By which inhabitants come to claim another tier than their group's.",
     )
 

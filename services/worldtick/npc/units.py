@@ -35,6 +35,7 @@ KEEP_Q8 = 256  # a factor that changes nothing
 URGENCY_LOW, URGENCY_HIGH = 64, 1_024  # a factor between 1/4 and 4
 TRAIT_LOW, TRAIT_HIGH = 64, 1_024
 SOFT_LOW, SOFT_HIGH = 128, 512  # mood and company: between 1/2 and 2
+BROUGHT_LOW, BROUGHT_HIGH = 64, 1_024  # what a third party's evaluator says
 STANDING_MAX = 65_535
 
 
