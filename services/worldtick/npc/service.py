@@ -334,4 +334,5 @@ SERVICE: Service[Slice] = Service(
     writes_facts=(DUE, CLAIMS, WANTS, DEMAND, HELD),
     first_facts=_first_facts,
     slice_topic=TOPIC,
+    columns=codec.columns,
 )
