@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from worldtick.npc.conditions import Clause, Condition, Names, clauses_of, mapping_of
+from worldtick.npc.conditions import Clause, Condition, Names, mapping_of
+from worldtick.npc.faults import Faults
 from worldtick.npc.plan import Answer, Crew, Plan, PlanTables, RuleTables, Table
 from worldtick.npc.timetables import Week, week_of
 from worldtick.npc.units import (
@@ -31,28 +32,9 @@ if TYPE_CHECKING:
     from worldtick.npc.scenario import Activity, Group, NpcScenario
 
 
-class _Faults(list[str]):
-    """What is wrong, with its place."""
-
-    def index(self, place: str, name: str, known: Sequence[str], what: str) -> int:  # type: ignore[override]
-        """The number of a name; a fault and 0 if there is none."""
-        if name in known:
-            return list(known).index(name)
-        self.append(f"{place}: there is no {what} {name!r}; there are {', '.join(known) or 'none'}")
-        return 0
-
-    def clauses(self, place: str, condition: Condition | None, names: Names) -> tuple[Clause, ...]:
-        """The clauses of a condition; a fault and none where it cannot be compiled."""
-        try:
-            return clauses_of(condition, names)
-        except ValueError as fault:
-            self.append(f"{place}: {fault}")
-            return ()
-
-
 def compile_plan(section: "NpcScenario") -> Plan:
     """Lay out the tables. Raises ValueError that names every fault found."""
-    faults = _Faults()
+    faults = Faults()
     kinds = tuple(dict.fromkeys(place.kind for place in section.places.values()))
     districts = tuple(dict.fromkeys(place.district for place in section.places.values()))
     names = Names(tuple(section.flags), tuple(section.items), tuple(section.places), kinds)
@@ -120,7 +102,7 @@ def _row(values: Iterable[int], dtype: Any = np.int16) -> Table:
     return np.array(list(values), dtype)
 
 
-def _check_sizes(section: "NpcScenario", faults: _Faults) -> None:
+def _check_sizes(section: "NpcScenario", faults: Faults) -> None:
     for what, names, most in (
         ("flags", section.flags, FLAGS_MAX),
         ("items", section.items, ITEMS_MAX),
@@ -136,7 +118,7 @@ def _check_sizes(section: "NpcScenario", faults: _Faults) -> None:
         faults.append(f"groups: {people} inhabitants; from 1 to {COUNT_MAX} in one world")
 
 
-def _check_fallback(section: "NpcScenario", faults: _Faults) -> None:
+def _check_fallback(section: "NpcScenario", faults: Faults) -> None:
     if section.fallback not in section.activities:
         faults.index("fallback", section.fallback, tuple(section.activities), "activity")
         return
@@ -149,7 +131,7 @@ def _check_fallback(section: "NpcScenario", faults: _Faults) -> None:
 
 
 def _activity_tables(
-    section: "NpcScenario", names: Names, categories: Sequence[str], events: Sequence[str], faults: _Faults
+    section: "NpcScenario", names: Names, categories: Sequence[str], events: Sequence[str], faults: Faults
 ) -> dict[str, Table]:
     each = list(section.activities.items())
     requires = [_requirement(name, activity, names, faults) for name, activity in each]
@@ -192,7 +174,7 @@ def _evaluators(section: "NpcScenario") -> tuple[str, ...]:
     return tuple(dict.fromkeys(a.evaluator for a in section.activities.values() if a.evaluator))
 
 
-def _requirement(name: str, activity: "Activity", names: Names, faults: _Faults) -> tuple[Clause, ...]:
+def _requirement(name: str, activity: "Activity", names: Names, faults: Faults) -> tuple[Clause, ...]:
     needed = [Condition(item=i, at_least=-n) for i, n in activity.on_completion.items.items() if n < 0]
     if activity.gives:
         needed.append(Condition(item=activity.gives, at_least=1))
@@ -206,7 +188,7 @@ def _clause_rows(rows: Sequence[Sequence[Clause]]) -> tuple[Table, Table, Table]
     return start, _row((must for must, _ in flat), np.uint64), _row((never for _, never in flat), np.uint64)
 
 
-def _flags(each: Sequence[tuple[str, "Activity"]], names: Names, faults: _Faults, part: str) -> Table:
+def _flags(each: Sequence[tuple[str, "Activity"]], names: Names, faults: Faults, part: str) -> Table:
     rows = [
         sum(
             1 << faults.index(f"activities.{name}.{part}", flag, names.flags, "flag")
@@ -217,7 +199,7 @@ def _flags(each: Sequence[tuple[str, "Activity"]], names: Names, faults: _Faults
     return _row(rows, np.uint32)
 
 
-def _by_name(rows: Sequence[tuple[str, Mapping[str, int]]], what: str, known: Sequence[str], faults: _Faults) -> Table:
+def _by_name(rows: Sequence[tuple[str, Mapping[str, int]]], what: str, known: Sequence[str], faults: Faults) -> Table:
     """(activities, known) int32: the numbers that each activity gives to names."""
     table = np.zeros((len(rows), len(known)), np.int32)
     for number, (activity, given) in enumerate(rows):
@@ -228,14 +210,14 @@ def _by_name(rows: Sequence[tuple[str, Mapping[str, int]]], what: str, known: Se
     return table
 
 
-def _spot(name: str, activity: "Activity", kinds: Sequence[str], faults: _Faults) -> int:
+def _spot(name: str, activity: "Activity", kinds: Sequence[str], faults: Faults) -> int:
     fixed = {"stay": Spot.STAY, "home": Spot.HOME, "work": Spot.WORK}.get(activity.location)
     if fixed is not None:
         return int(fixed)
     return faults.index(f"activities.{name}.location", activity.location, kinds, "kind of place")
 
 
-def _given(name: str, activity: "Activity", names: Names, faults: _Faults) -> int:
+def _given(name: str, activity: "Activity", names: Names, faults: Faults) -> int:
     if (activity.gives is not None) != (activity.intent == "give"):
         faults.append(f"activities.{name}: an activity gives an item if its intent is give, and only then")
     return (
@@ -244,7 +226,7 @@ def _given(name: str, activity: "Activity", names: Names, faults: _Faults) -> in
 
 
 def _routine_tables(
-    section: "NpcScenario", names: Names, activities: Sequence[str], faults: _Faults
+    section: "NpcScenario", names: Names, activities: Sequence[str], faults: Faults
 ) -> dict[str, Table]:
     kinds, chosen, counts, to, weight = [], [], [], [], []
     conditions: list[tuple[Clause, ...]] = []
@@ -275,7 +257,7 @@ def _routine_tables(
     }
 
 
-def _rule_tables(section: "NpcScenario", names: Names, faults: _Faults) -> RuleTables:
+def _rule_tables(section: "NpcScenario", names: Names, faults: Faults) -> RuleTables:
     """The rules of tiers; one that holds always and for all must be the last."""
     groups = tuple(section.groups)
     meant = np.zeros((len(section.tier_rules), len(groups)), np.bool_)
@@ -300,7 +282,7 @@ def _atom_tables(names: Names) -> dict[str, Table]:
     }
 
 
-def _weeks(section: "NpcScenario", activities: Sequence[str], faults: _Faults) -> Week:
+def _weeks(section: "NpcScenario", activities: Sequence[str], faults: Faults) -> Week:
     duties = {
         name: [
             (d.days, d.start, d.end, faults.index(f"schedules.{name}", d.activity, activities, "activity"))
@@ -329,7 +311,7 @@ def _place_tables(section: "NpcScenario", districts: Sequence[str], kinds: Seque
 
 
 def _group_tables(
-    section: "NpcScenario", districts: Sequence[str], kinds: Sequence[str], faults: _Faults
+    section: "NpcScenario", districts: Sequence[str], kinds: Sequence[str], faults: Faults
 ) -> tuple[dict[str, Any], Mapping[str, int]]:
     first_nodes: dict[str, int] = {}
     base = 0
@@ -354,7 +336,7 @@ def _group_tables(
     }, first_nodes
 
 
-def _check_group(name: str, group: "Group", section: "NpcScenario", districts: Sequence[str], faults: _Faults) -> None:
+def _check_group(name: str, group: "Group", section: "NpcScenario", districts: Sequence[str], faults: Faults) -> None:
     for what, names, known in (
         ("trait", group.traits, section.traits),
         ("flag", group.flags, section.flags),

@@ -72,6 +72,7 @@ def test_all_faults_of_rules_at_once() -> None:
         "tier_rules.0: there is no flag 'brave'; there are none",
         "tier_rules.1: it holds always, so no rule after it is ever looked at",
         "tier_rules.2: there is no item 'gold'",
+        "tier_rules.2: there is no place or kind of place 'moon'",
         "tier_rules.3: there is no group 'elves'; there are folk",
     ):
         assert told in str(fault.value)
