@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+from pydantic import BaseModel
 
 from tests.chaos.checker import Checked, Dead, check
 from tests.chaos.counting import SERVICES, Section
@@ -24,6 +25,7 @@ from tests.waiting import until
 from worldtick.clock.worldtime import HOUR_US, WallTime
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.creation import Plan, create_world
+from worldtick.runtime.service import Service
 from worldtick.store.db import Pool, open_pool
 from worldtick.ticker.orders import Order
 from worldtick.ticker.publishing import Publisher
@@ -102,6 +104,7 @@ class Fleet:
     database_url: str
     prefix: str
     folder: Path
+    catalogue: Mapping[str, Service[Any]] = field(default_factory=lambda: SERVICES)
     members: list[Member] = field(default_factory=list)
     _pool: Pool | None = None
     _publisher: Publisher | None = None
@@ -153,21 +156,21 @@ class Fleet:
             self.make_world(name, services, **plan)
         return names
 
-    def make_world(self, name: str, services: Mapping[str, Section] | Section | None = None, **plan: Any) -> None:
+    def make_world(self, name: str, services: Mapping[str, BaseModel] | Section | None = None, **plan: Any) -> None:
         """Create one world; its first firing is T0."""
         if not isinstance(services, Mapping):
             services = {"tally": services or Section()}
         scenario = {"services": {service: section.model_dump() for service, section in services.items()}}
         text = msgspec.json.encode(scenario).decode()
         more = {"first_us": T0, "catch_up_max": 10_000, "seed": len(name) * 1_000 + int(name[1:] or 0), **plan}
-        create_world(self.pool, Plan(world_id=name, scenario=text, sections=services, **more), SERVICES)
+        create_world(self.pool, Plan(world_id=name, scenario=text, sections=services, **more), self.catalogue)
 
     def seal(self, hours: int, wait_s: float = 0.0) -> Report:
         """Seal and ring `hours` more game hours of every world."""
         assert self._publisher is not None
         self.hours += hours
         order = Order("hourly", WallTime(T0 + (self.hours - 1) * HOUR_US), HOUR_US)
-        return run_ticker(self.pool, self._publisher, SERVICES, order, wait_s=wait_s)
+        return run_ticker(self.pool, self._publisher, self.catalogue, order, wait_s=wait_s)
 
     def query(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the database. Raises psycopg.OperationalError while it is away."""

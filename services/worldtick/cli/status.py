@@ -12,6 +12,7 @@ import msgspec
 from worldtick.cli.columns import age, aligned, size
 from worldtick.cli.database import database
 from worldtick.cli.settings import Settings
+from worldtick.observer.counting import TIERS
 from worldtick.observer.overview import RED, Overview, look
 
 WORLDS_SHOWN = 20
@@ -62,6 +63,8 @@ def lines_of(overview: Overview, now: datetime) -> list[str]:
     lines = [f"{overview.state.upper()}: {overview.active_worlds} active worlds, ticks sealed: {kinds or 'none'}"]
     lines += [f"  ! {why}" for why in overview.why]
     lines += ["", *_worlds(overview, now)]
+    if any(each.inhabitants for each in overview.worlds):
+        lines += ["", *_inhabitants(overview)]
     lines += ["", *_services(overview)]
     if overview.records is not None:
         lines += ["", *_records(overview)]
@@ -80,6 +83,16 @@ def _worlds(overview: Overview, now: datetime) -> list[str]:
         )  # fmt: skip
     more = overview.total_worlds - len(overview.worlds)
     return aligned(head, rows) + ([f"… and {more} worlds more: --limit, or --world ID"] if more > 0 else [])
+
+
+def _inhabitants(overview: Overview) -> list[str]:
+    head = ("WORLD", *(tier.upper() for tier in TIERS), "CARRIED", "OLDEST WAIT, S")
+    rows = [
+        (each.world, *(told.tiers[tier] for tier in TIERS), told.carried, told.oldest_wait_s)
+        for each in overview.worlds
+        if (told := each.inhabitants) is not None
+    ]
+    return aligned(head, rows)
 
 
 def _services(overview: Overview) -> list[str]:

@@ -1,11 +1,13 @@
-"""Conditions and effects that somebody else wrote, as functions over arrays.
+"""Conditions, effects and evaluators that somebody else wrote, as functions over arrays.
 Lives here: what they must offer, finding them by name, checking what they give. Not here: our own (kernel).
 
-A package brings them by entry points; a scenario names them as `custom`:
+A package brings them by entry points; a scenario names the first two as `custom`, the last as `evaluator`:
     [project.entry-points."worldtick.npc.conditions"]
     full_moon = "my_package.moon:full_moon"     # (people, index, at_s) -> (m,) bool
     [project.entry-points."worldtick.npc.effects"]
     howl = "my_package.moon:howl"               # (people, index, at_s) -> (8, m) whole units of 1/600 point to add
+    [project.entry-points."worldtick.npc.evaluators"]
+    moonlit = "my_package.moon:moonlit"         # (people, index, at_s) -> (m,) integers, 256 = 1: a factor of the score
 They must be pure: a replay calls them again. `people` is not theirs to change.
 """
 
@@ -19,9 +21,10 @@ import numpy as np
 from worldtick.npc.errors import BadPart
 from worldtick.npc.people import People
 from worldtick.npc.plan import Table
-from worldtick.npc.units import FULL, LEVELS
+from worldtick.npc.units import BROUGHT_HIGH, BROUGHT_LOW, FULL, LEVELS
 
 CONDITIONS, EFFECTS = "worldtick.npc.conditions", "worldtick.npc.effects"
+EVALUATORS = "worldtick.npc.evaluators"
 Part = Callable[[People, Table, Table], Any]
 
 
@@ -47,6 +50,17 @@ def bits(names: tuple[str, ...], people: People, index: Table, at_s: Table) -> T
             raise BadPart(f"the condition {name!r} gave {told.dtype}{told.shape}; give {len(index)} bools")
         held |= told.astype(np.uint64) << np.uint64(number)
     return held
+
+
+def factors(names: tuple[str, ...], people: People, index: Table, at_s: Table) -> Table:
+    """(names, m) uint16: each evaluator's factor for `index` at `at_s`, 256 = 1, kept within 1/4 and 4."""
+    weighed = np.empty((len(names), len(index)), np.uint16)
+    for number, name in enumerate(names):
+        told = np.asarray(part(EVALUATORS, name)(_locked(people), index, at_s))
+        if told.shape != index.shape or told.dtype.kind not in "iu":
+            raise BadPart(f"the evaluator {name!r} gave {told.dtype}{told.shape}; give {len(index)} integers")
+        weighed[number] = np.clip(told, BROUGHT_LOW, BROUGHT_HIGH)
+    return weighed
 
 
 def add(name: str, people: People, index: Table, at_s: Table) -> None:

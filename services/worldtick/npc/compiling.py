@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from worldtick.npc.conditions import Clause, Condition, Names, clauses_of, mapping_of
-from worldtick.npc.plan import Answer, Crew, Plan, PlanTables, Table
+from worldtick.npc.conditions import Clause, Condition, Names, mapping_of
+from worldtick.npc.faults import Faults
+from worldtick.npc.plan import Answer, Crew, Plan, PlanTables, RuleTables, Table
 from worldtick.npc.timetables import Week, week_of
 from worldtick.npc.units import (
     AXES,
@@ -31,20 +32,9 @@ if TYPE_CHECKING:
     from worldtick.npc.scenario import Activity, Group, NpcScenario
 
 
-class _Faults(list[str]):
-    """What is wrong, with its place."""
-
-    def index(self, place: str, name: str, known: Sequence[str], what: str) -> int:  # type: ignore[override]
-        """The number of a name; a fault and 0 if there is none."""
-        if name in known:
-            return list(known).index(name)
-        self.append(f"{place}: there is no {what} {name!r}; there are {', '.join(known) or 'none'}")
-        return 0
-
-
 def compile_plan(section: "NpcScenario") -> Plan:
     """Lay out the tables. Raises ValueError that names every fault found."""
-    faults = _Faults()
+    faults = Faults()
     kinds = tuple(dict.fromkeys(place.kind for place in section.places.values()))
     districts = tuple(dict.fromkeys(place.district for place in section.places.values()))
     names = Names(tuple(section.flags), tuple(section.items), tuple(section.places), kinds)
@@ -56,6 +46,7 @@ def compile_plan(section: "NpcScenario") -> Plan:
     events = tuple(dict.fromkeys(e for a in section.activities.values() if (e := a.on_completion.event)))
     parts: dict[str, Any] = _activity_tables(section, names, categories, events, faults)
     parts |= _routine_tables(section, names, activities, faults)
+    rules = _rule_tables(section, names, faults)
     parts |= _atom_tables(names)
     week = _weeks(section, activities, faults)
     parts |= {"week_start": week.start, "week_at": week.at, "week_activity": week.activity}
@@ -92,10 +83,12 @@ def compile_plan(section: "NpcScenario") -> Plan:
             for number, each in enumerate(section.activities.values())
             if each.on_completion.custom
         ),
+        evaluators=_evaluators(section),
         ties=section.ties,
         crews=crews,
         answers=_answers(section),
         tables=PlanTables(**parts),
+        rules=rules,
         **groups,
     )
 
@@ -109,7 +102,7 @@ def _row(values: Iterable[int], dtype: Any = np.int16) -> Table:
     return np.array(list(values), dtype)
 
 
-def _check_sizes(section: "NpcScenario", faults: _Faults) -> None:
+def _check_sizes(section: "NpcScenario", faults: Faults) -> None:
     for what, names, most in (
         ("flags", section.flags, FLAGS_MAX),
         ("items", section.items, ITEMS_MAX),
@@ -125,7 +118,7 @@ def _check_sizes(section: "NpcScenario", faults: _Faults) -> None:
         faults.append(f"groups: {people} inhabitants; from 1 to {COUNT_MAX} in one world")
 
 
-def _check_fallback(section: "NpcScenario", faults: _Faults) -> None:
+def _check_fallback(section: "NpcScenario", faults: Faults) -> None:
     if section.fallback not in section.activities:
         faults.index("fallback", section.fallback, tuple(section.activities), "activity")
         return
@@ -138,11 +131,12 @@ def _check_fallback(section: "NpcScenario", faults: _Faults) -> None:
 
 
 def _activity_tables(
-    section: "NpcScenario", names: Names, categories: Sequence[str], events: Sequence[str], faults: _Faults
+    section: "NpcScenario", names: Names, categories: Sequence[str], events: Sequence[str], faults: Faults
 ) -> dict[str, Table]:
     each = list(section.activities.items())
     requires = [_requirement(name, activity, names, faults) for name, activity in each]
     start, must, never = _clause_rows(requires)
+    evaluators = _evaluators(section)
     decay = [-section.decay.get(need, 0) for need in NEEDS] + [0, 0]  # type: ignore[call-overload]
     scale = np.array([POINT] * len(NEEDS) + [POINT // 2] * len(MOODS))  # moods span 200 points
     per_hour = np.array([mapping_of(activity.per_hour) for _, activity in each]) + decay
@@ -163,6 +157,7 @@ def _activity_tables(
         "urgency": np.array([[a.urgency.get(need, 0) for need in NEEDS] for _, a in each], np.int32),  # type: ignore[call-overload]
         "mood": np.array([[a.mood.get(mood, 0) for mood in MOODS] for _, a in each], np.int32),  # type: ignore[call-overload]
         "company": _row((a.company for _, a in each), np.int32),
+        "evaluator": _row(evaluators.index(a.evaluator) if a.evaluator else -1 for _, a in each),
         "clause_start": start,
         "must": must,
         "never": never,
@@ -175,16 +170,16 @@ def _activity_tables(
     }
 
 
-def _requirement(name: str, activity: "Activity", names: Names, faults: _Faults) -> tuple[Clause, ...]:
+def _evaluators(section: "NpcScenario") -> tuple[str, ...]:
+    return tuple(dict.fromkeys(a.evaluator for a in section.activities.values() if a.evaluator))
+
+
+def _requirement(name: str, activity: "Activity", names: Names, faults: Faults) -> tuple[Clause, ...]:
     needed = [Condition(item=i, at_least=-n) for i, n in activity.on_completion.items.items() if n < 0]
     if activity.gives:
         needed.append(Condition(item=activity.gives, at_least=1))
     asked = [*needed, *([activity.requires] if activity.requires else [])]
-    try:
-        return clauses_of(Condition(all=tuple(asked)) if asked else None, names)
-    except ValueError as fault:
-        faults.append(f"activities.{name}: {fault}")
-        return ()
+    return faults.clauses(f"activities.{name}", Condition(all=tuple(asked)) if asked else None, names)
 
 
 def _clause_rows(rows: Sequence[Sequence[Clause]]) -> tuple[Table, Table, Table]:
@@ -193,7 +188,7 @@ def _clause_rows(rows: Sequence[Sequence[Clause]]) -> tuple[Table, Table, Table]
     return start, _row((must for must, _ in flat), np.uint64), _row((never for _, never in flat), np.uint64)
 
 
-def _flags(each: Sequence[tuple[str, "Activity"]], names: Names, faults: _Faults, part: str) -> Table:
+def _flags(each: Sequence[tuple[str, "Activity"]], names: Names, faults: Faults, part: str) -> Table:
     rows = [
         sum(
             1 << faults.index(f"activities.{name}.{part}", flag, names.flags, "flag")
@@ -204,7 +199,7 @@ def _flags(each: Sequence[tuple[str, "Activity"]], names: Names, faults: _Faults
     return _row(rows, np.uint32)
 
 
-def _by_name(rows: Sequence[tuple[str, Mapping[str, int]]], what: str, known: Sequence[str], faults: _Faults) -> Table:
+def _by_name(rows: Sequence[tuple[str, Mapping[str, int]]], what: str, known: Sequence[str], faults: Faults) -> Table:
     """(activities, known) int32: the numbers that each activity gives to names."""
     table = np.zeros((len(rows), len(known)), np.int32)
     for number, (activity, given) in enumerate(rows):
@@ -215,14 +210,14 @@ def _by_name(rows: Sequence[tuple[str, Mapping[str, int]]], what: str, known: Se
     return table
 
 
-def _spot(name: str, activity: "Activity", kinds: Sequence[str], faults: _Faults) -> int:
+def _spot(name: str, activity: "Activity", kinds: Sequence[str], faults: Faults) -> int:
     fixed = {"stay": Spot.STAY, "home": Spot.HOME, "work": Spot.WORK}.get(activity.location)
     if fixed is not None:
         return int(fixed)
     return faults.index(f"activities.{name}.location", activity.location, kinds, "kind of place")
 
 
-def _given(name: str, activity: "Activity", names: Names, faults: _Faults) -> int:
+def _given(name: str, activity: "Activity", names: Names, faults: Faults) -> int:
     if (activity.gives is not None) != (activity.intent == "give"):
         faults.append(f"activities.{name}: an activity gives an item if its intent is give, and only then")
     return (
@@ -231,7 +226,7 @@ def _given(name: str, activity: "Activity", names: Names, faults: _Faults) -> in
 
 
 def _routine_tables(
-    section: "NpcScenario", names: Names, activities: Sequence[str], faults: _Faults
+    section: "NpcScenario", names: Names, activities: Sequence[str], faults: Faults
 ) -> dict[str, Table]:
     kinds, chosen, counts, to, weight = [], [], [], [], []
     conditions: list[tuple[Clause, ...]] = []
@@ -247,11 +242,7 @@ def _routine_tables(
             for edge in node.edges:
                 to.append(base + faults.index(place, edge.to, nodes, "node"))
                 weight.append(edge.weight)
-                try:
-                    conditions.append(clauses_of(edge.when, names))
-                except ValueError as fault:
-                    faults.append(f"{place}: {fault}")
-                    conditions.append(())
+                conditions.append(faults.clauses(place, edge.when, names))
         base += len(nodes)
     start, must, never = _clause_rows(conditions)
     return {
@@ -266,6 +257,21 @@ def _routine_tables(
     }
 
 
+def _rule_tables(section: "NpcScenario", names: Names, faults: Faults) -> RuleTables:
+    """The rules of tiers; one that holds always and for all must be the last."""
+    groups = tuple(section.groups)
+    meant = np.zeros((len(section.tier_rules), len(groups)), np.bool_)
+    for number, rule in enumerate(section.tier_rules):
+        place = f"tier_rules.{number}"
+        for name in rule.groups or groups:
+            meant[number, faults.index(place, name, groups, "group")] = True
+        if rule.when is None and not rule.groups and number + 1 < len(section.tier_rules):
+            faults.append(f"{place}: it holds always, so no rule after it is ever looked at; give it a when or groups")
+    conditions = [faults.clauses(f"tier_rules.{n}", rule.when, names) for n, rule in enumerate(section.tier_rules)]
+    tiers = _row((TIERS.index(rule.tier) for rule in section.tier_rules), np.uint8)
+    return RuleTables(tiers, meant, *_clause_rows(conditions))
+
+
 def _atom_tables(names: Names) -> dict[str, Table]:
     keys = list(names.atoms)
     return {
@@ -276,7 +282,7 @@ def _atom_tables(names: Names) -> dict[str, Table]:
     }
 
 
-def _weeks(section: "NpcScenario", activities: Sequence[str], faults: _Faults) -> Week:
+def _weeks(section: "NpcScenario", activities: Sequence[str], faults: Faults) -> Week:
     duties = {
         name: [
             (d.days, d.start, d.end, faults.index(f"schedules.{name}", d.activity, activities, "activity"))
@@ -305,7 +311,7 @@ def _place_tables(section: "NpcScenario", districts: Sequence[str], kinds: Seque
 
 
 def _group_tables(
-    section: "NpcScenario", districts: Sequence[str], kinds: Sequence[str], faults: _Faults
+    section: "NpcScenario", districts: Sequence[str], kinds: Sequence[str], faults: Faults
 ) -> tuple[dict[str, Any], Mapping[str, int]]:
     first_nodes: dict[str, int] = {}
     base = 0
@@ -330,7 +336,7 @@ def _group_tables(
     }, first_nodes
 
 
-def _check_group(name: str, group: "Group", section: "NpcScenario", districts: Sequence[str], faults: _Faults) -> None:
+def _check_group(name: str, group: "Group", section: "NpcScenario", districts: Sequence[str], faults: Faults) -> None:
     for what, names, known in (
         ("trait", group.traits, section.traits),
         ("flag", group.flags, section.flags),

@@ -5,4 +5,4 @@ from worldtick.contracts.errors import WorldtickError
 
 
 class BadPart(WorldtickError):
-    """A condition or effect that is not there, or gave what docs/NPC.md forbids: mend the package or its name."""
+    """A part brought by a package is not there, or gave what docs/NPC.md forbids: mend the package or its name."""

@@ -11,6 +11,7 @@ from worldtick.chance.philox import WORD_MASK
 from worldtick.clock.worldtime import SECOND_US
 from worldtick.npc import brought, edits
 from worldtick.npc.acting import Log
+from worldtick.npc.claims import ruled
 from worldtick.npc.edits import Edit, Focus, Meeting
 from worldtick.npc.kernel import LANES, Hand, Scratch, census, decide
 from worldtick.npc.people import FELT, LIVED, People, Slice
@@ -70,13 +71,13 @@ def step(state: Slice, moment: Moment) -> Lived:
     people = state.people._replace(**{name: getattr(state.people, name).copy() for name in written})
     from_s, to_s = moment.from_us // SECOND_US, moment.to_us // SECOND_US
     people, spilled = edits.applied(plan, state.first, people, moment.focuses, moment.edits, moment.meetings, from_s)
+    hand, scratch = _hand(state, moment, from_s), _scratch(len(plan.activities))
+    people = ruled(plan, people, hand, scratch)
     people = moved(plan, state.first, people, placed(people, moment.limits, from_s), moment.intervals_s, from_s)
     log = _log(plan, moment)
     simulated = np.zeros(len(TIERS), np.int64)
-    hand = _hand(state, moment, from_s)
     due = np.flatnonzero(people.due_s < to_s).astype(np.int32)
     left = moment.decisions
-    scratch = _scratch(len(plan.activities))
     while len(due) and left > 0:  # at most to_s - from_s rounds: each moves the due second on
         served = _oldest(people, due, left)
         log = _round(plan, people, state.standing, served, hand, log, scratch)
@@ -99,11 +100,12 @@ def _oldest(people: People, due: Table, left: int) -> Table:
 def _round(plan: Plan, people: People, standing: Table, served: Table, hand: Hand, log: Log, scratch: Scratch) -> Log:
     if plan.effects:
         log = log._replace(done=np.empty((len(served), 2), np.int32), dones=np.zeros(1, np.int64))
-    bits = np.zeros(len(served), np.uint64)
-    if plan.brought:
+    at_s = served  # of no use where nobody brought anything
+    if plan.brought or plan.evaluators:
         at_s = np.maximum(np.maximum(people.due_s[served], hand.from_s), people.seen_s[served])
-        bits = brought.bits(plan.brought, people, served, at_s)
-    decide(plan.tables, people, standing, served, bits, hand, log, scratch)
+    bits = brought.bits(plan.brought, people, served, at_s)
+    factors = brought.factors(plan.evaluators, people, served, at_s)
+    decide(plan.tables, people, standing, served, bits, factors, hand, log, scratch)
     done = log.done[: log.dones[0]]
     for activity, name in plan.effects:
         index = done[done[:, 1] == activity, 0]

@@ -78,18 +78,20 @@ class Scratch(NamedTuple):
 
 
 @compiled
-def decide(plan: Any, people: Any, standing: Any, index: Any, brought: Any, hand: Any, log: Any, scratch: Any) -> None:
+def decide(
+    plan: Any, people: Any, standing: Any, index: Any, brought: Any, factors: Any, hand: Any, log: Any, scratch: Any
+) -> None:
     """One decision of each of `index` (m,) int32, in this order; people and log are changed in place.
 
-    standing (A, n) uint16; brought (m,) uint64 bits of third-party conditions.
+    standing (A, n) uint16; brought (m,) uint64 bits of third-party conditions, factors (evaluators, m) uint16.
     """
     for base in range(0, index.shape[0], LANES):
         lanes = min(LANES, index.shape[0] - base)
         who = index[base : base + lanes]
         _gather(plan, people, who, hand, scratch, lanes)
         _update(plan, people, who, scratch, lanes)
-        _truth(plan, people, who, brought[base : base + lanes], hand, scratch, lanes)
-        _score(plan, people, standing, who, scratch, lanes)
+        truths(plan, people, who, brought[base : base + lanes], hand, scratch, lanes)
+        _score(plan, people, standing, who, factors, base, scratch, lanes)
         _choose(plan, who, hand, scratch, lanes)
         for lane in range(lanes):
             act(plan, people, who[lane], lane, hand, log, scratch)
@@ -173,7 +175,7 @@ def _duty(plan: Any, group: Any, at: Any, lane: Any, hand: Any, scratch: Any) ->
 
 
 @spliced
-def _truth(plan: Any, people: Any, who: Any, brought: Any, hand: Any, scratch: Any, lanes: Any) -> None:
+def truths(plan: Any, people: Any, who: Any, brought: Any, hand: Any, scratch: Any, lanes: Any) -> None:
     """A bit for each atom that holds."""
     for lane in range(lanes):
         scratch.truth[lane] = ZERO
@@ -232,7 +234,7 @@ def _holds(
 
 
 @spliced
-def _score(plan: Any, people: Any, standing: Any, who: Any, scratch: Any, lanes: Any) -> None:
+def _score(plan: Any, people: Any, standing: Any, who: Any, factors: Any, base: Any, scratch: Any, lanes: Any) -> None:
     """What each activity weighs with each of a tile: 0 where it is not possible, else at least 1."""
     for k in range(NEEDS):
         for lane in range(lanes):
@@ -254,6 +256,8 @@ def _score(plan: Any, people: Any, standing: Any, who: Any, scratch: Any, lanes:
             _feel(plan, scratch, lanes, a)
         if plan.company[a] != 0:
             _near(plan, scratch, lanes, a)
+        if plan.evaluator[a] >= 0:
+            _weigh(factors[plan.evaluator[a], base : base + lanes], scratch, lanes)
         same = np.uint32(plan.inertia_q8)
         for lane in range(lanes):
             factor = same if scratch.now[lane] == a else np.uint32(KEEP_Q8)
@@ -297,6 +301,13 @@ def _near(plan: Any, scratch: Any, lanes: Any, a: Any) -> None:
         near = np.int32(KEEP_Q8 + np.int32(np.int32(social * np.int32(scratch.close[lane] - 100)) >> np.int32(5)))
         near = max(np.int32(SOFT_LOW), min(np.int32(SOFT_HIGH), near))
         scratch.weight[lane] = np.uint32(np.uint32(scratch.weight[lane] * np.uint32(near)) >> np.uint32(8))
+
+
+@spliced
+def _weigh(factor: Any, scratch: Any, lanes: Any) -> None:
+    """Times what somebody else's evaluator says."""
+    for lane in range(lanes):
+        scratch.weight[lane] = np.uint32(np.uint32(scratch.weight[lane] * np.uint32(factor[lane])) >> np.uint32(8))
 
 
 @spliced

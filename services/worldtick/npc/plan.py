@@ -27,6 +27,7 @@ class PlanTables(NamedTuple):
     urgency: Table  # (A, 6) int32 percent
     mood: Table  # (A, 2) int32 percent
     company: Table  # (A,) int32 percent
+    evaluator: Table  # (A,) int16: row of Plan.evaluators, -1: none
     clause_start: Table  # (A + 1,) int32, then the edges' own rows follow
     must: Table  # (C,) uint64
     never: Table  # (C,) uint64
@@ -59,6 +60,16 @@ class PlanTables(NamedTuple):
     spot_place: Table  # (P,) int16: places by kind and district
     fallback: Any  # int
     inertia_q8: Any  # int
+
+
+class RuleTables(NamedTuple):
+    """The rules by which tiers are claimed, in order: R rules, C clauses, G groups."""
+
+    tier: Table  # (R,) uint8
+    group: Table  # (R, G) bool: whom it is about
+    clause_start: Table  # (R + 1,) int32 rows of must and never
+    must: Table  # (C,) uint64
+    never: Table  # (C,) uint64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +112,7 @@ class Plan:
     nodes: tuple[str, ...]  # routine/node
     brought: tuple[str, ...]  # third-party conditions, by column of their atoms
     effects: tuple[tuple[int, str], ...]  # (activity, third-party effect)
+    evaluators: tuple[str, ...]  # third-party factors of scores, each once
     ties: int
     crews: tuple[Crew, ...]
     group_tier: Table  # (G,) uint8
@@ -111,6 +123,7 @@ class Plan:
     group_items: Table  # (G, I) uint16
     answers: tuple[Answer, ...]
     tables: PlanTables
+    rules: RuleTables
 
     @property
     def slices(self) -> int:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from worldtick.npc.compiling import compile_plan
 from worldtick.npc.conditions import Axis, Clock, Condition, Day, Mood, Need
 from worldtick.npc.plan import Plan
-from worldtick.npc.units import ACTIVITIES_MAX, COUNT_MAX, TIES_MAX
+from worldtick.npc.units import ACTIVITIES_MAX, COUNT_MAX, RULES_MAX, TIES_MAX
 
 Name = Annotated[str, Field(pattern=r"^[^/*\s]([^/*]{0,62}[^/*\s])?$")]  # named as a district is: facts join both
 Points = Annotated[int, Field(strict=True, ge=-200, le=200)]
@@ -18,6 +18,11 @@ Percent = Annotated[int, Field(strict=True, ge=-100, le=100)]
 Level = Literal[Need, Mood]
 TierName = Literal["detailed", "active", "ambient", "dormant", "asleep"]
 Minutes = Annotated[int, Field(strict=True, ge=0, le=10_080)]
+
+
+def _absent(value: object) -> bool:
+    """Such words stay out of a section's bytes, which are then as they were before the word came to be."""
+    return not value
 
 
 class Part(BaseModel):
@@ -53,6 +58,9 @@ class Activity(Part):
     )
     mood: dict[Mood, Percent] = Field(default_factory=dict, description="How much a mood inclines to it.")
     company: Percent = Field(0, description="How much close ties incline to it.")
+    evaluator: Name | None = Field(
+        None, exclude_if=_absent, description="The entry point's name of somebody's own factor, from 1/4 to 4."
+    )
     requires: Condition | None = None
     location: str = Field("stay", description="home, work, stay, or a kind of place in one's own district.")
     per_hour: dict[Level, Points] = Field(default_factory=dict, description="Points an hour while it lasts.")
@@ -117,6 +125,14 @@ class Group(Part):
     items: dict[Name, Annotated[int, Field(strict=True, ge=0, le=10_000)]] = Field(default_factory=dict)
 
 
+class TierRule(Part):
+    """Who claims which tier from now on. Of the rules that hold, the first decides."""
+
+    when: Condition | None = Field(None, description="As an activity requires it, looked at as a tick begins.")
+    groups: list[Name] = Field(default_factory=list, description="Only their people; none named: all.")
+    tier: TierName
+
+
 class Place(Part):
     """A place. Those of one kind in one district are shared out among its people."""
 
@@ -159,6 +175,12 @@ class NpcScenario(Part):
     routines: dict[Name, Routine] = Field(default_factory=dict)
     groups: dict[Name, Group] = Field(min_length=1, max_length=256)
     demand: dict[Name, Demand] = Field(default_factory=dict, description="Commodity -> what it answers to.")
+    tier_rules: list[TierRule] = Field(
+        default_factory=list,
+        max_length=RULES_MAX,
+        exclude_if=_absent,
+        description="By which inhabitants come to claim another tier than their group's.",
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> "NpcScenario":

@@ -24,6 +24,7 @@ from worldtick.npc.words import (
     DEMAND,
     DUE,
     EVENTS,
+    HELD,
     INTENTS,
     NAME,
     TOPIC,
@@ -167,7 +168,13 @@ def _facts(plan: Plan, lived: Lived) -> dict[str, dict[str, int]]:
         for column, what in enumerate(("people", "level"))
     }
     due = {"carried": lived.carried, "hourly": lived.rate_hour, "wait_s": lived.wait_s}
-    return {DUE: due, CLAIMS: dict(zip(TIERS[:-1], lived.claims.tolist(), strict=True)), WANTS: wants}
+    claims, held = lived.claims.tolist(), lived.tiers.tolist()
+    return {
+        DUE: due,
+        CLAIMS: dict(zip(TIERS[:-1], claims, strict=True)),
+        WANTS: wants,
+        HELD: dict(zip(TIERS, held, strict=True)),
+    }
 
 
 def _first_facts(section: NpcScenario, seed: int, number: int) -> dict[str, dict[str, int]]:
@@ -184,7 +191,7 @@ def _first_facts(section: NpcScenario, seed: int, number: int) -> dict[str, dict
         min(claims[tier], limit) * 3_600 // interval
         for tier, limit, interval in zip(TIERS[:-1], limits_of(usual), intervals_of(usual), strict=True)
     )
-    return {CLAIMS: claims, DUE: {"carried": 0, "hourly": hourly, "wait_s": 0}}
+    return {CLAIMS: claims, DUE: {"carried": 0, "hourly": hourly, "wait_s": 0}, HELD: {TIERS[-1]: count}}
 
 
 def _demand(plan: Plan, tick: SealedTick) -> Mapping[str, int] | None:
@@ -324,7 +331,8 @@ SERVICE: Service[Slice] = Service(
     settings=NpcSettings,
     directives={"focus": FocusArgs, "demote": DemoteArgs, "edit": EditArgs, "meeting": MeetingArgs},
     reads_facts=(DUE, CLAIMS, WANTS, DEMAND),
-    writes_facts=(DUE, CLAIMS, WANTS, DEMAND),
+    writes_facts=(DUE, CLAIMS, WANTS, DEMAND, HELD),
     first_facts=_first_facts,
     slice_topic=TOPIC,
+    columns=codec.columns,
 )

@@ -26,6 +26,7 @@ CLAUSES_MAX = 32  # of one expression
 FLAGS_MAX, ITEMS_MAX, TRAITS_MAX, CATEGORIES_MAX = 32, 8, 8, 8
 PLACES_MAX = 1_000
 TIES_MAX = 8
+RULES_MAX = 32  # by which tiers are claimed
 UNITS_MAX = 65_535  # of one item that one inhabitant holds
 HOPS_MAX = 8  # edges of a routine followed in one decision
 COUNT_MAX = 4_000_000
@@ -34,6 +35,7 @@ KEEP_Q8 = 256  # a factor that changes nothing
 URGENCY_LOW, URGENCY_HIGH = 64, 1_024  # a factor between 1/4 and 4
 TRAIT_LOW, TRAIT_HIGH = 64, 1_024
 SOFT_LOW, SOFT_HIGH = 128, 512  # mood and company: between 1/2 and 2
+BROUGHT_LOW, BROUGHT_HIGH = 64, 1_024  # what a third party's evaluator says
 STANDING_MAX = 65_535
 
 

@@ -10,6 +10,7 @@ SMALLEST = {
     "activities": {"idle": {}},
     "fallback": "idle",
     "groups": {"people": {"people": {"d": 2}}},
+    "tier_rules": [{"tier": "dormant"}],
 }
 
 

@@ -11,6 +11,7 @@ from worldtick.npc.units import COUNT_MAX, INTERVALS_S, LIMITS, TIERS, UNITS_MAX
 NAME: Final = "npc"
 DECISIONS, EVENTS, INTENTS = "npc_decisions", "npc_events", "npc_intents"  # budgets
 DUE, CLAIMS, WANTS, DEMAND = "npc_due", "npc_claims", "npc_wants", "demand_ppm"  # facts
+HELD = "npc_tiers"  # a fact for people who look; no tick carries it
 TOPIC: Final = "npc.slice"
 
 Entity = Annotated[int, Field(strict=True, ge=0, lt=COUNT_MAX)]

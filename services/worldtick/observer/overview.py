@@ -9,6 +9,7 @@ import msgspec
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.stamps import calendar_numbers, rfc3339, stamp_text
 from worldtick.observer.groups import Reading, read_groups, summed
+from worldtick.observer.inhabitants import Inhabitants, inhabitants_of
 from worldtick.observer.ticks import Tallies, TickAccount, tick_accounts
 from worldtick.runtime.topics import admin_client
 from worldtick.store.db import Connection, Pool
@@ -43,6 +44,7 @@ class World(msgspec.Struct, frozen=True):
     sealed_at: str | None
     behind: int  # ticks that services have not finished, summed over services
     stopped: int  # slices parked or diverged
+    inhabitants: Inhabitants | None  # None: it has none
 
 
 class ServiceLine(msgspec.Struct, frozen=True):
@@ -117,7 +119,9 @@ def look(pool: Pool, kafka: Mapping[str, Any], prefix: str, limit: int, world: s
     """Look at everything, `limit` worlds of it. Raises DatabaseAway; Kafka away is part of what is seen."""
     with one_moment(pool) as conn:
         totals = sealed_totals(conn)
-        worlds = [_world(row) for row in list_standing(conn, "", limit, world)]
+        standing = list_standing(conn, "", limit, world)
+        people = inhabitants_of(conn, [row.world_key for row in standing])
+        worlds = [_world(row, people.get(row.world_key)) for row in standing]
         services, accounts, tallies = tick_accounts(conn)
         stopped = [
             Stopped(row.world, row.service, row.slice_no, STATES[row.status], row.version, row.reason)
@@ -145,7 +149,7 @@ def look(pool: Pool, kafka: Mapping[str, Any], prefix: str, limit: int, world: s
     return Overview(state, why, totals[0], totals[1], kinds, worlds, lines, stopped, records, workers)
 
 
-def _world(row: WorldStanding) -> World:
+def _world(row: WorldStanding, inhabitants: Inhabitants | None) -> World:
     numbers = calendar_numbers(row.now_us, row.epoch_s)
     return World(
         world=row.world,
@@ -158,6 +162,7 @@ def _world(row: WorldStanding) -> World:
         sealed_at=stamp_text(row.sealed_at) if row.sealed_at is not None else None,
         behind=row.behind,
         stopped=row.stopped,
+        inhabitants=inhabitants,
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from worldtick.contracts.errors import Refused
 from worldtick.contracts.sealed import SealedTick, decode_sealed
+from worldtick.observer.hashing import Joined
 from worldtick.runtime.memory import section_of
 from worldtick.runtime.recovery import digest_of, replay
 from worldtick.runtime.service import Service
@@ -88,13 +89,18 @@ class _Pages:
 
 
 def verify_world(
-    pool: Pool, world: World, catalogue: Mapping[str, Service[Any]], service: str | None = None, begin: From = "auto"
+    pool: Pool,
+    world: World,
+    catalogue: Mapping[str, Service[Any]],
+    service: str | None = None,
+    begin: From = "auto",
+    joined: Joined | None = None,
 ) -> Iterator[SliceVerdict]:
     """Replay every slice of a world (or of one of its services) up to where it stands; one verdict each.
 
-    begin: genesis, the oldest snapshot from which the ledger is whole, or (auto) genesis where that can be. Raises
-    Refused if a slice cannot be replayed at all: its service is not installed, or its past was pruned or stepped by
-    another version of it.
+    begin: genesis, the oldest snapshot from which the ledger is whole, or (auto) genesis where that can be. joined: is
+    given each slice's columns. Raises Refused if a slice cannot be replayed at all: its service is not installed, or
+    its past was pruned or stepped by another version of it.
     """
     with transaction(pool) as conn:
         pasts = pasts_of(conn, world.world_key, service)
@@ -103,35 +109,44 @@ def verify_world(
     for past in pasts:
         if past.service not in catalogue:
             raise Refused(f"service {past.service!r} is not installed here, so its steps cannot be repeated")
-        yield verify_slice(pool, world, catalogue[past.service], past, begin)
+        verdict, state = verify_slice(pool, world, catalogue[past.service], past, begin)
+        if joined is not None:
+            joined.take(catalogue[past.service], past, state)
+        yield verdict
 
 
-def verify_slice(pool: Pool, world: World, service: Service[Any], past: Past, begin: From = "auto") -> SliceVerdict:
-    """One slice. Raises Refused as verify_world does."""
+def verify_slice(
+    pool: Pool, world: World, service: Service[Any], past: Past, begin: From = "auto"
+) -> tuple[SliceVerdict, Any | None]:
+    """One slice's verdict, and the state in which it stands if nothing differs. Raises Refused as verify_world does."""
     start = choose_start(pool, service, past, begin)
     pages = _Pages(pool, service, past, {}, {})
     first, last = start.version + 1, past.version
     section = section_of(service, world.scenario)
     name = GENESIS if start.body is None else f"snapshot@{start.version}"
-    dead, digest, difference = _replay(world, service, past, section, start, pages)
+    dead, digest, difference, state = _replay(world, service, past, section, start, pages)
     if difference is None and past.digest is not None and digest != past.digest and first <= last:
         difference = Difference(last, None, None, past.digest.hex(), (digest or b"").hex(), "the slice's own digest")
     shown = digest.hex() if digest is not None else None
-    return SliceVerdict(past.service, past.slice_no, name, first, last, dead, shown, difference)
+    verdict = SliceVerdict(past.service, past.slice_no, name, first, last, dead, shown, difference)
+    return verdict, state if difference is None else None
 
 
 def _replay(
     world: World, service: Service[Any], past: Past, section: Any, start: Start, pages: _Pages
-) -> tuple[int, bytes | None, Difference | None]:
-    """(dead ticks, last digest, first difference)."""
+) -> tuple[int, bytes | None, Difference | None, Any]:
+    """(dead ticks, last digest, first difference, last state)."""
     if start.body is not None and start.digest is not None and digest_of(start.body) != start.digest:
         why = "the snapshot's bytes are not what was stored"
-        return 0, None, _difference(start.version, None, start.digest, digest_of(start.body), why)
+        return 0, None, _difference(start.version, None, start.digest, digest_of(start.body), why), None
     dead, at = 0, start.version
+    after: Any = None
     digest: bytes | None = None
     ticks = _remembered(pages.ticks(start.version + 1, past.version))
     try:
-        for place, _, digest in replay(service, section, world.seed, past.slice_no, start.body, ticks, pages.outcomes):
+        steps = replay(service, section, world.seed, past.slice_no, start.body, ticks, pages.outcomes)
+        for place, state, digest in steps:
+            after = state
             if place is None:
                 continue
             at = place
@@ -139,13 +154,13 @@ def _replay(
             recorded = pages.digests.get(place)
             if recorded != digest:
                 why = "its ledger row is missing" if recorded is None else "the step gives other bytes now"
-                return dead, digest, _difference(at, ticks.tick, recorded, digest, why)
+                return dead, digest, _difference(at, ticks.tick, recorded, digest, why), None
     except Refused:
         raise
     except Exception as broken:  # noqa: BLE001 - a step or a codec that raises is what we look for
         why = f"the replay raises {type(broken).__name__}: {broken}"
-        return dead, digest, _difference(at + 1, ticks.tick, pages.digests.get(at + 1), None, why)
-    return dead, digest, None
+        return dead, digest, _difference(at + 1, ticks.tick, pages.digests.get(at + 1), None, why), None
+    return dead, digest, None, after
 
 
 class _remembered:  # noqa: N801 - reads as a verb: an iterator that remembers

@@ -1,7 +1,7 @@
 """What a service is, and what its step says: plain data, no I/O.
 Lives here: the contract between the runtime and every service. Not here: how steps are delivered."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -87,6 +87,9 @@ class Service(Generic[State]):
     projections: tuple[Projection, ...] = ()
     warm_up: Callable[[], None] | None = None  # what is slow once, such as compiling: done before a worker takes work
     slice_topic: str | None = None  # where its slices are rung one by one, so that many workers share a world
+    columns: Callable[[State], Iterable[tuple[str, Any]]] | None = (
+        None  # (name, contiguous array in entity order): joined over slices they are the world's, however it is cut
+    )
     says_completed: bool = True  # False: each step says an event of its own that tells as much as step_completed
 
     @property

@@ -18,3 +18,12 @@ def newest_facts(
         " order by service, slice_no, seq desc) f order by f.world_key, f.service, f.slice_no",
         (list(keys), list(bounds)),
     ).fetchall()
+
+
+def facts_of_service(conn: Connection, keys: Sequence[int], service: str) -> list[tuple[int, bytes]]:
+    """(world key, body) of the newest facts of each slice that one service has in these worlds."""
+    return conn.execute(
+        "select distinct on (world_key, slice_no) world_key, body from fact"
+        " where world_key = any(%s) and service = %s order by world_key, slice_no, seq desc",
+        (list(keys), service),
+    ).fetchall()

@@ -17,6 +17,7 @@ _PLACE = "case s.stream when 'all' then c.seq when 'hourly' then c.hourly_seq el
 class WorldStanding(NamedTuple):
     """One world's clock."""
 
+    world_key: int
     world: str
     status: str
     paused: bool
@@ -117,7 +118,7 @@ def list_standing(conn: Connection, after: str, limit: int, world: str | None = 
     """Worlds in order of their ids, those after `after`, or one; at most LIST_MAX."""
     rows = conn.execute(
         f"""
-        select w.world_id, w.status, c.paused, c.driver, c.epoch_s, c.now_us, c.seq, c.published_seq,
+        select w.world_key, w.world_id, w.status, c.paused, c.driver, c.epoch_s, c.now_us, c.seq, c.published_seq,
                (select sealed_at from tick t where t.world_key = w.world_key and t.seq = c.seq),
                coalesce(b.behind, 0)::bigint, coalesce(b.stopped, 0)::bigint, w.services
           from world w join clock c using (world_key)

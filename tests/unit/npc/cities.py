@@ -24,6 +24,15 @@ def city(**changes: Any) -> dict[str, Any]:
     return section | changes
 
 
+def small_city(people: int) -> dict[str, Any]:
+    """So few in each group and district that plain Python keeps up; in every tier."""
+    section = city()
+    for group in section["groups"].values():
+        group["people"] = dict.fromkeys(group["people"], people)
+    section["groups"]["pilgrims"]["tier"] = "detailed"
+    return section
+
+
 def plan_of(section: dict[str, Any]) -> Plan:
     return NpcScenario.model_validate(section).plan
 

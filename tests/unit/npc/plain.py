@@ -1,5 +1,5 @@
 """The decision of one inhabitant in plain Python, by docs/NPC.md: what the kernel must agree with, bit for bit.
-Lives here: the oracle, one person and one decision at a time. Not here: the comparison (test_plain).
+Lives here: the oracle, one person and one decision at a time. Not here: the comparison (comparing).
 """
 
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ import numpy as np
 
 from worldtick.chance.philox import block
 from worldtick.chance.streams import ChanceStream
+from worldtick.npc import brought
 from worldtick.npc.hours import MONDAY_S, Moment
 from worldtick.npc.people import People, Slice
 from worldtick.npc.units import (
@@ -62,16 +63,30 @@ class Oracle:
             self.used += len(served)
             due = [i for i in due if self.row["due_s"][i] < self.to_s]
 
+    def claim(self, i: int) -> tuple[int, int]:
+        """(tier that it claims, since when), by the rules as the tick begins."""
+        row, rules = self.row, self.state.plan.rules
+        truth = [self.holds(i, self.from_s, atom) for atom in range(len(self.t.atom_kind))]
+        for rule, tier in enumerate(rules.tier.tolist()):
+            clauses = range(int(rules.clause_start[rule]), int(rules.clause_start[rule + 1]))
+            holds = any(_clause(int(rules.must[c]), int(rules.never[c]), truth) for c in clauses)
+            if holds and rules.group[rule, row["group"][i]]:
+                if tier != row["claim"][i] and row["focus_s"][i] <= self.from_s:
+                    return tier, self.from_s
+                break
+        return row["claim"][i], row["claimed_s"][i]
+
     def decide(self, i: int) -> None:
         row, t = self.row, self.t
         at = max(row["due_s"][i], self.from_s, row["seen_s"][i])
+        factors = self.factors(i, at)
         self.pass_time(i, at)
         duty, until = self.duty(i, at)
         truth = [self.holds(i, at, atom) for atom in range(len(t.atom_kind))]
         able = [self.able(i, a, at, until, truth) for a in range(len(t.weight_q8))]
         drawn = words(self.moment, self.state.first + i, ChanceStream.NPC_DECIDE, at)
         now = row["activity"][i]
-        picked = self.pick(i, able, drawn[0])
+        picked = self.pick(i, able, factors, drawn[0])
         if duty >= 0 and duty == now and row["ends_s"][i] == until:
             pass
         elif duty >= 0 or at >= row["ends_s"][i]:
@@ -81,6 +96,15 @@ class Oracle:
             row["ends_s"][i] = until if duty >= 0 else at + int(t.least_s[chosen])
         tier = row["tier"][i]
         row["due_s"][i] = min(at + self.moment.intervals_s[tier], until)
+
+    def factors(self, i: int, at: int) -> list[int]:
+        """What each evaluator says of one inhabitant, asked for it alone."""
+        if not self.state.plan.evaluators:
+            return []
+        columns = self.state.people._asdict()
+        people = People(**{name: np.array(self.row[name], columns[name].dtype) for name in People._fields})
+        said = [brought.part(brought.EVALUATORS, name) for name in self.state.plan.evaluators]
+        return [max(64, min(1_024, int(each(people, np.array([i]), np.array([at]))[0]))) for each in said]
 
     def pass_time(self, i: int, at: int) -> None:
         row, t, seen = self.row, self.t, self.row["seen_s"][i]
@@ -144,8 +168,8 @@ class Oracle:
             and (cool < 0 or self.row["cool_s"][cool][i] == 0)
         )
 
-    def pick(self, i: int, able: list[bool], word: int) -> int:
-        scores = [self.score(i, a) if able[a] else 0 for a in range(len(able))]
+    def pick(self, i: int, able: list[bool], factors: list[int], word: int) -> int:
+        scores = [self.score(i, a, factors) if able[a] else 0 for a in range(len(able))]
         left = (word >> 32) * sum(scores) >> 32
         for a, score in enumerate(scores):
             if left < score:
@@ -153,7 +177,7 @@ class Oracle:
             left -= score
         return len(scores) - 1
 
-    def score(self, i: int, a: int) -> int:
+    def score(self, i: int, a: int, factors: list[int]) -> int:
         row, t = self.row, self.t
         level = [int(row["level"][k][i]) for k in range(8)]
         dull = [(((FULL - level[k]) >> 6) ** 2) >> 10 for k in range(6)]
@@ -163,6 +187,8 @@ class Oracle:
         near = max(128, min(512, 256 + (int(t.company[a]) * (row["close"][i] - 100) >> 5)))
         weight = int(self.state.standing[a, i]) * urgency >> 8
         weight = (weight * feel >> 8) * near >> 8
+        if t.evaluator[a] >= 0:
+            weight = weight * factors[t.evaluator[a]] >> 8
         same = int(t.inertia_q8) if row["activity"][i] == a else 256
         return max(1, int(weight) * same >> 8)
 

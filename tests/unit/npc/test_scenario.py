@@ -57,6 +57,35 @@ def test_faults_are_named(section: dict[str, Any], told: str) -> None:
     assert told in str(fault.value)
 
 
+RULES = [
+    {"when": {"flag": "brave"}, "tier": "active"},
+    {"tier": "asleep"},
+    {"when": {"all": [{"item": "gold", "at_least": 1}, {"location": "moon"}]}, "tier": "active"},
+    {"groups": ["folk", "elves"], "tier": "dormant"},
+]
+
+
+def test_all_faults_of_rules_at_once() -> None:
+    with pytest.raises(ValidationError) as fault:
+        NpcScenario.model_validate(village(tier_rules=RULES))
+    for told in (
+        "tier_rules.0: there is no flag 'brave'; there are none",
+        "tier_rules.1: it holds always, so no rule after it is ever looked at",
+        "tier_rules.2: there is no item 'gold'",
+        "tier_rules.2: there is no place or kind of place 'moon'",
+        "tier_rules.3: there is no group 'elves'; there are folk",
+    ):
+        assert told in str(fault.value)
+
+
+def test_a_rule_names_a_tier_and_one_condition() -> None:
+    rules = [{"tier": "awake"}, {"when": {"need": "energy", "at_most": 400}, "tier": "active"}, {"when": None}]
+    with pytest.raises(ValidationError) as fault:
+        NpcScenario.model_validate(village(tier_rules=rules))
+    places = {".".join(str(part) for part in each["loc"]) for each in fault.value.errors()}
+    assert places == {"tier_rules.0.tier", "tier_rules.1.when", "tier_rules.2.tier"}
+
+
 def test_all_faults_of_names_at_once() -> None:
     section = _activity(location="moon", traits={"bold": 5})
     with pytest.raises(ValidationError, match=r"'bold'.*'moon'"):
