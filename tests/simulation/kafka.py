@@ -2,7 +2,7 @@
 Lives here: what the protocol relies on of a broker, no more. Not here: who reads or writes (worker, sealers)."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -22,6 +22,9 @@ class Entry:
     offset: int
     value: bytes | None
     transaction: "Transaction | None" = None
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    stamp_ms: int = 0
 
     @property
     def visible(self) -> bool:
