@@ -30,8 +30,7 @@ def keep_effects(house: House, heard: Sequence[Heard]) -> None:
     views = house.views()
     _worlds(house, done)
     for world, view in views.items():
-        with house.pool.calm() as conn:
-            ticks = ticks_of(conn, house.keys[world])
+        ticks = ticks_of(house.pool.watch, house.keys[world])
         ours = [each for each in done if each[0].world == world]
         _log(world, view, ticks)
         _versions(world, view, heard, ours)
@@ -44,8 +43,7 @@ def keep_effects(house: House, heard: Sequence[Heard]) -> None:
 def _worlds(house: House, done: Sequence[Done]) -> None:
     created = Counter(row.world for row, _ in done if row.name == "world.create")
     archived = Counter(row.world for row, _ in done if row.name == "world.archive")
-    with house.pool.calm() as conn:
-        status: Mapping[str, str] = dict(conn.execute("select world_id, status from world").fetchall())
+    status: Mapping[str, str] = dict(house.pool.watch.execute("select world_id, status from world").fetchall())
     assert Counter([*status]) == Counter(world.name for world in house.plan.worlds) + created, "worlds were not created once"
     assert Counter(world for world, said in status.items() if said == "archived") == archived, "worlds not archived once"
 
@@ -158,15 +156,14 @@ def _directives(house: House, done: Sequence[Done]) -> None:
     )
     found: Counter[tuple[str, int, str]] = Counter()
     for world, key in house.keys.items():
-        with house.pool.calm() as conn:
-            found.update(
-                (world, each.directive_id, str(each.args))
-                for tick in ticks_of(conn, key)
-                for each in tick.directives
-                if each.service == "count"
-            )
-            waiting = conn.execute(
-                "select directive_id, args from directive where world_key = %s and service = 'count'", (key,)
-            ).fetchall()
+        found.update(
+            (world, each.directive_id, str(each.args))
+            for tick in ticks_of(house.pool.watch, key)
+            for each in tick.directives
+            if each.service == "count"
+        )
+        waiting = house.pool.watch.execute(
+            "select directive_id, args from directive where world_key = %s and service = 'count'", (key,)
+        ).fetchall()
         found.update((world, number, str(args)) for number, args in waiting)
     assert found == asked, f"directives: too many {list(found - asked)[:2]}, missing {list(asked - found)[:2]}"

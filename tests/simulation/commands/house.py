@@ -12,6 +12,7 @@ from tests.simulation.commands.database import SimPool
 from tests.simulation.commands.link import Bus, SimLink, SimPublisher
 from tests.simulation.commands.people import PASTES, Asked, People, last_wish
 from tests.simulation.commands.plan import Plan
+from tests.simulation.commands.records import keys_of_all, owed_in
 from tests.simulation.commands.seams import Killed, Seams
 from tests.simulation.commands.services import AGENDA, finish
 from tests.simulation.commands.wall import Wall
@@ -27,7 +28,6 @@ from worldtick.control.hearing import Hearing, Manners
 from worldtick.control.room import TICK_TOPICS, Room
 from worldtick.runtime.errors import Fenced
 from worldtick.store.clocks import ClockView, find_views
-from worldtick.store.worlds import keys_of
 from worldtick.ticker.orders import Order
 from worldtick.ticker.pacer import Pacer
 from worldtick.ticker.run import run_ticker
@@ -35,7 +35,7 @@ from worldtick.ticker.turns import Pacing
 
 ALL: Final = {**CATALOGUE, AGENDA.name: AGENDA}
 ROUNDS_MAX: Final = 80  # until all has come to rest
-LOOKS: Final = 6  # of a ticker in one of them
+LOOKS: Final = 3  # of a ticker in one of them
 
 
 class Member:
@@ -105,7 +105,7 @@ class Ticker:
                 self._publisher.publish(self._house.pool.face, None)
                 self._begun = True
             self._pacer.look()
-            if self._house.rng.random() < 0.3:
+            if self._house.scheduled and self._house.rng.random() < 0.2:
                 self._run()
         except Unavailable as failed:
             self._house.tell(f"ticker fails: {failed}")
@@ -134,6 +134,7 @@ class House:
         self.bus = Bus(plan.partitions, self.seams)
         self.bus.stamp_ms = lambda: self.wall.us // 1_000
         self.keys = self._make_worlds()
+        self.scheduled = plan.modes or any(world.driver == "scheduled" for world in plan.worlds)
         self.asked: dict[tuple[int, int], Asked] = {}  # by the partition and offset of their records
         self.pasted: set[tuple[str, int]] = set()  # topic and offset of what people put on the tick topics
         self.excused: Counter[str] = Counter()  # event ids that may be said once more: their process failed after it
@@ -164,9 +165,8 @@ class House:
 
     def views(self) -> Mapping[str, ClockView]:
         """Every world's clock."""
-        with self.pool.calm() as conn:
-            self.keys |= {world: key for world, (key, *_) in keys_of(conn, ["n0", "n1"]).items()}
-            found = find_views(conn, list(self.keys.values()))
+        self.keys = keys_of_all(self.pool.watch)
+        found = find_views(self.pool.watch, list(self.keys.values()))
         return {world: found[key] for world, key in self.keys.items()}
 
     def _version_of(self, world: str) -> int:
@@ -189,13 +189,13 @@ class House:
         """Somebody acts who is not held up himself."""
         free = [each for each in (*self._members, *self._members, *self._tickers) if each not in self._acting]
         drawn = self.rng.random()
-        if drawn < 0.16:
+        if drawn < 0.2:
             self._ask()
-        elif drawn < 0.26:
+        elif drawn < 0.3:
             self.wall.pass_by(self.rng.choice((100_000, SECOND_US, 5 * SECOND_US)))
-        elif drawn < 0.36:
+        elif drawn < 0.4:
             self._finish(self.rng.random())
-        elif drawn < 0.46:
+        elif drawn < 0.5:
             self._happen()
         elif free:
             self._acts(self.rng.choice(free))
@@ -216,7 +216,7 @@ class House:
         )()  # fmt: skip
 
     def _ask(self) -> None:
-        for _ in range(self.rng.randint(1, 3)):
+        for _ in range(self.rng.randint(1, 4)):
             self.send(self._people.ask(self.now()), self.rng.randrange(self.plan.partitions))
 
     def send(self, asked: Asked, partition: int) -> None:
@@ -287,7 +287,7 @@ class House:
         self._end_transactions()
         self._end_sessions()
         for number in range(ROUNDS_MAX):
-            if number % 8 == 1:
+            if number % 6 == 0:
                 self._wish(number)
             for _ in range(LOOKS):
                 self._acts(self._tickers[0])
@@ -303,7 +303,7 @@ class House:
 
     def _wish(self, number: int) -> None:
         """Every world goes on, and gets one tick more, which brings what waits for it."""
-        for place, world in enumerate(sorted(self.keys)):
+        for place, world in enumerate(sorted(keys_of_all(self.pool.watch))):
             for name in ("clock.resume", "tick.force"):
                 self.send(last_wish(world, name, number * 100 + place, self.now()), 0)
 
@@ -311,12 +311,7 @@ class House:
         return not any(self._unpaid().values())
 
     def _unpaid(self) -> dict[str, Sequence[Any]]:
-        with self.pool.calm() as conn:
-            pending = conn.execute("select actor, id from command where pending").fetchall()
-            waiting = conn.execute(
-                "select d.* from directive d join world using (world_key) where status = 'active' and service = 'count'"
-            ).fetchall()
-            unrung = conn.execute("select world_key from clock where published_seq < seq").fetchall()
+        pending, waiting, unrung = owed_in(self.pool.watch)
         committed = self.bus.group.committed
         unread = [
             place

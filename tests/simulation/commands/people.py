@@ -14,7 +14,7 @@ from tests.simulation.commands.plan import Plan
 ACTORS: Final = ("ann", "bob")
 EPOCH: Final = datetime(2020, 1, 1, tzinfo=UTC)
 DRIVERS: Final = ("auto", "manual", "scheduled", "event", "timely")
-WORLDS: Final = ("w0", "w0", "w0", "w0", "w1", "w1", "n0", "n1", "nobody")
+OTHERS: Final = ("n0", "n1", "nobody")  # worlds that may be made meanwhile, and one that never is
 PASTES: Final = (b'{"data": {"tick_type": "hourly"}}', b'{"data": {"tick_type": "hourly", "world": "w0"}}')
 GARBAGE: Final = (
     None,
@@ -54,6 +54,7 @@ class People:
 
     def __init__(self, rng: Random, plan: Plan, version_of: Callable[[str], int]) -> None:
         self._rng, self._plan = rng, plan
+        self._worlds = (*[world.name for world in plan.worlds] * 6, *OTHERS)
         self._version_of = version_of
         self._sent: list[Asked] = []
         self._number = 0
@@ -93,7 +94,7 @@ class People:
             "issued_at": now.isoformat(),
         }
         if name != "ping":
-            fields["world"] = rng.choice(_OF_FEW.get(name, WORLDS))
+            fields["world"] = rng.choice(_OF_FEW.get(name, self._worlds))
         if name == "clock.set_mode" and not self._plan.modes:
             fields["args"] = {"driver": "timely"}
         if rng.random() < 0.15:

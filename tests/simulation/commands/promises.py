@@ -10,7 +10,7 @@ import msgspec
 
 from tests.simulation.commands.house import House
 from tests.simulation.commands.link import event_id
-from tests.simulation.commands.records import Heard, heard_of
+from tests.simulation.commands.records import Heard, heard_of, keys_of_all, positions
 from worldtick.contracts.commands import CONTROL_TOPIC, REPLY_TOPIC
 from worldtick.contracts.deadletter import SUFFIX, read_dead_letter
 from worldtick.contracts.ids import NAMESPACE, uuid5_text
@@ -28,8 +28,7 @@ class NeverBack:
 
     def __call__(self) -> None:
         """Look."""
-        for world, view in self._house.views().items():
-            now = (view.now_us, view.seq, view.hourly_seq, view.daily_seq, view.version, view.published_seq)
+        for world, now in positions(self._house.pool.watch).items():
             before = self._before.get(world, now)
             assert all(was <= is_ for was, is_ in zip(before, now, strict=True)), f"{world} ran back: {before}, {now}"
             self._before[world] = now
@@ -62,9 +61,9 @@ class InTime:
     def _finished(self, said: dict[str, Any]) -> bool:
         if said["message"].startswith("the world is"):
             return True
-        key = self._house.keys[said["world"]]
-        with self._house.pool.calm() as conn:
-            return all(seq > said["tick"] for _, _, seq in unfinished(conn, [key]))
+        watch = self._house.pool.watch
+        key = keys_of_all(watch)[said["world"]]
+        return all(seq > said["tick"] for _, _, seq in unfinished(watch, [key]))
 
 
 def every_record_is_audited(house: House, heard: Sequence[Heard]) -> None:
@@ -142,8 +141,7 @@ def every_account_is_exact(house: House, heard: Sequence[Heard]) -> None:
 
 def every_paste_has_one_end(house: House, heard: Sequence[Heard]) -> None:
     """What people put on the tick topics is sealed, known already, or has one dead letter."""
-    with house.pool.calm() as conn:
-        sealed = Counter(conn.execute('select topic, "offset" from paste').fetchall())
+    sealed = Counter(house.pool.watch.execute('select topic, "offset" from paste').fetchall())
     dead: Counter[tuple[str, int]] = Counter()
     for topic in {topic for topic, _ in house.pasted}:
         for entry in house.bus.visible(topic + SUFFIX):
@@ -176,8 +174,7 @@ def watch(house: House) -> None:
 
 def keep(house: House) -> list[Heard]:
     """Promises that are kept in the end; the rows, for others to look at."""
-    with house.pool.calm() as conn:
-        heard = heard_of(conn)
+    heard = heard_of(house.pool.watch)
     for promise in AT_THE_END:
         promise(house, heard)
     return heard

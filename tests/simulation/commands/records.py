@@ -46,3 +46,28 @@ def ticks_of(conn: Connection, world_key: int) -> list[SealedTick]:
     """A world's ticks, in order."""
     rows = conn.execute("select body from tick where world_key = %s order by seq", (world_key,)).fetchall()
     return [decode_sealed(row[0]) for row in rows]
+
+
+def keys_of_all(conn: Connection) -> dict[str, int]:
+    """world -> key, of all that there are."""
+    return dict(conn.execute("select world_id, world_key from world order by world_key").fetchall())
+
+
+def positions(conn: Connection) -> dict[str, tuple[int, ...]]:
+    """world -> what of its clock may only rise."""
+    rows = conn.execute(
+        "select world_id, now_us, seq, hourly_seq, daily_seq, daily_us, c.version, published_seq"
+        " from clock c join world using (world_key)"
+    ).fetchall()
+    return {world: tuple(values) for world, *values in rows}
+
+
+def owed_in(conn: Connection) -> tuple[list[Any], list[Any], list[Any]]:
+    """Commands that wait for `completed`, directives that wait for a tick, worlds with ticks that are not rung."""
+    pending = conn.execute("select actor, id from command where pending").fetchall()
+    waiting = conn.execute(
+        "select world_id, d.name from directive d join world using (world_key)"
+        " where status = 'active' and service = 'count'"
+    ).fetchall()
+    unrung = conn.execute("select world_key from clock where published_seq < seq").fetchall()
+    return pending, waiting, unrung
