@@ -12,7 +12,7 @@ from tests.simulation.commands.seams import Seams
 from worldtick.store.db import Connection, Pool, translated
 
 LOCK_MS = 20  # whoever holds a lock is held up itself and lets go of nothing: waiting longer tells no more
-STATEMENT_RATE = 0.2  # of what befalls at other seams
+STATEMENT_RATE = 0.3  # of what befalls at other seams
 TABLES = ("command", "paste", "directive", "fact", "tick", "slice", "clock", "world")
 
 

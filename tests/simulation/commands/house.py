@@ -35,6 +35,7 @@ from worldtick.ticker.turns import Pacing
 
 ALL: Final = {**CATALOGUE, AGENDA.name: AGENDA}
 ROUNDS_MAX: Final = 80  # until all has come to rest
+MOMENT_US: Final = 100_000  # between two actions, at most
 LOOKS: Final = 3  # of a ticker in one of them
 
 
@@ -186,7 +187,8 @@ class House:
         self._end()
 
     def act(self) -> None:
-        """Somebody acts who is not held up himself."""
+        """Somebody acts who is not held up himself, a moment later."""
+        self.wall.pass_by(self.rng.randrange(MOMENT_US))
         free = [each for each in (*self._members, *self._members, *self._tickers) if each not in self._acting]
         drawn = self.rng.random()
         if drawn < 0.2:
@@ -205,6 +207,10 @@ class House:
         self.tell(f"{type(actor).__name__} acts")
         try:
             actor.act()
+        except AssertionError:
+            raise
+        except Exception as fault:
+            raise AssertionError(f"a process ended by a fault: {type(fault).__name__}: {fault}") from fault
         finally:
             self._acting.discard(actor)
 

@@ -56,8 +56,8 @@ def draw(seed: int) -> Plan:
         per_minute=rng.choice((6_000, 6_000, 6_000, 30)),
         repeats=rng.choice((0.1, 0.3, 0.5)),
         modes=rng.random() < 0.5,
-        faults=rng.choice((0.0, 0.01, 0.03, 0.08)),
-        faults_max=rng.choice((3, 10, 20)),
-        pauses=rng.choice((0.0, 0.01, 0.03, 0.08)),
-        pauses_max=rng.choice((3, 10, 20)),
+        faults=rng.choice((0.0, 0.02, 0.05, 0.1)),
+        faults_max=rng.choice((3, 10, 30)),
+        pauses=rng.choice((0.0, 0.02, 0.05, 0.1)),
+        pauses_max=rng.choice((3, 10, 30)),
     )

@@ -9,7 +9,7 @@ from random import Random
 from tests.simulation.commands.plan import Plan
 
 DEPTH_MAX = 2  # one held up while another is
-OTHERS_MAX = 4  # actions of others while one is held up
+OTHERS_MAX = 6  # actions of others while one is held up
 
 
 class Killed(BaseException):
