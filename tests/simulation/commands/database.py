@@ -12,7 +12,6 @@ from tests.simulation.commands.seams import Seams
 from worldtick.store.db import Connection, Pool, translated
 
 LOCK_MS = 20  # whoever holds a lock is held up itself and lets go of nothing: waiting longer tells no more
-STATEMENT_RATE = 0.3  # of what befalls at other seams
 TABLES = ("command", "paste", "directive", "fact", "tick", "slice", "clock", "world")
 
 
@@ -24,7 +23,7 @@ class SeamConnection(psycopg.Connection[TupleRow]):
     def execute(self, *args: Any, **more: Any) -> Any:
         """The statement, if the process lives to send it."""
         if self.seams is not None:
-            self.seams.reach("statement", rate=STATEMENT_RATE)
+            self.seams.reach("statement")
         return super().execute(*args, **more)
 
 

@@ -143,6 +143,8 @@ def _forced(house: House, world: str, ticks: Sequence[SealedTick], ours: Sequenc
     if plans.get(world, "manual") != "manual" or any(row.name == "clock.set_mode" for row, _ in ours):
         return
     for tick in ticks:
+        if tick.kind == "daily":  # follows the hour that reached midnight, whoever made that one
+            continue
         told = any(
             row.until_us is not None and (row.from_seq or 0) < tick.seq and tick.to_us <= row.until_us for row, _ in ours
         )

@@ -48,8 +48,9 @@ class Bus:
         return entry
 
     def balance(self) -> None:
-        """A new generation."""
-        self.group.rebalance(self.seams.rng.choice)
+        """A new generation: members take turns, so that two share world.control's partitions."""
+        turn = itertools.count(self.seams.rng.randrange(2))
+        self.group.rebalance(lambda members: members[next(turn) % len(members)])
 
     def visible(self, topic: str) -> list[Entry]:
         """What a read_committed reader sees of a topic."""

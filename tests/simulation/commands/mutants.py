@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 from unittest.mock import patch
 
+from tests.simulation.commands.plan import crowded, forced
 from tests.simulation.commands.run import Mutant
 from tests.simulation.commands.seams import Seams
 from tests.simulation.kafka import Group, Transaction
@@ -196,6 +197,7 @@ class HeldBack:
     def until_the_end(self) -> Iterator[None]:
         """A turn."""
         with transaction(self._pool) as self._conn:
+            self._conn.execute("select 1")  # so that what comes within is a savepoint
             yield
 
     @contextmanager
@@ -255,18 +257,18 @@ MUTANTS = (
     Mutant("sql_last", "that transaction commits before the reply goes out", room=SqlLast),
     Mutant("offsets_first", "replies and offsets are one Kafka transaction", room=OffsetsFirst),
     Mutant("replies_first", "the same, the other way round", room=RepliesFirst),
-    Mutant("not_fenced", "a former owner commits nothing", replaced(Transaction, "send_offsets", _any_generation)),
+    Mutant("not_fenced", "a former owner commits nothing", replaced(Transaction, "send_offsets", _any_generation), circumstances=crowded),
     Mutant("nothing_forgotten", "after a failure all that is in hand is dropped", room=NothingForgotten),
     Mutant("accounts_in_memory", "the account goes with the offset", room=AccountsInMemory),
     Mutant("marked_first", "`completed` is published before it is marked", replaced(room, "complete", _marked_first)),
-    Mutant("two_complete", "one process says each `completed`", replaced(completing, "take_pending", _take_unlocked)),
+    Mutant("two_complete", "one process says each `completed`", replaced(completing, "take_pending", _take_unlocked), circumstances=crowded),
     Mutant("early", "services have finished what is completed", replaced(completing, "unfinished", _nothing_unfinished)),
     Mutant("carried_not_noted", "sealing notes who waits for a directive", replaced(seal, "note_carried", _nothing_noted)),
     Mutant("never_owed", "what needs a tick owes `completed`", _never_owed),
     Mutant("dry_run_kept", "a dry run changes nothing", _dry_run_kept),
     Mutant("half_a_refusal", "a refused command changes nothing", _half_a_refusal),
     Mutant("version_ignored", "expected_version is what the clock has", _version_ignored),
-    Mutant("unlocked", "commands wait for the world's lock", replaced(hearing, "lock_clocks", _unlocked)),
+    Mutant("unlocked", "commands wait for the world's lock", replaced(hearing, "lock_clocks", _unlocked), circumstances=crowded),
     Mutant("force_not_rung", "a forced tick is rung with its reply", replaced(room, "worlds_to_ring", _rings_of_pastes)),
-    Mutant("again_not_rung", "also when it is said again", _again_unrung),
+    Mutant("again_not_rung", "also when it is said again", _again_unrung, circumstances=forced),
 )

@@ -85,7 +85,7 @@ class People:
     def _new(self, now: datetime) -> Asked:
         rng = self._rng
         self._number += 1
-        name = rng.choice((*_ARGS, *_OFTEN))
+        name = rng.choice(self._plan.only or (*_ARGS, *_OFTEN))
         fields: dict[str, Any] = {
             "id": f"c{self._number}",
             "actor": rng.choice(ACTORS),

@@ -1,7 +1,7 @@
 """What a seed stands for: the worlds, how much is asked of them, how much goes wrong.
 Lives here: everything that is drawn before the first action. Not here: commands (people), mishaps (seams)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 ACTIONS = 60
@@ -33,6 +33,8 @@ class Plan:
     faults_max: int
     pauses: float  # chance that whoever reaches a seam is held up there
     pauses_max: int
+    tickers: int = 2
+    only: tuple[str, ...] = ()  # the commands that are sent; all if empty
 
 
 def draw(seed: int) -> Plan:
@@ -61,3 +63,14 @@ def draw(seed: int) -> Plan:
         pauses=rng.choice((0.0, 0.02, 0.05, 0.1)),
         pauses_max=rng.choice((3, 10, 30)),
     )
+
+
+def crowded(plan: Plan) -> Plan:
+    """The same, with two members on one world, who are held up often; little else goes wrong."""
+    calm = replace(plan, worlds=plan.worlds[:1], partitions=2, members=2, per_minute=6_000, repeats=0.1)
+    return replace(calm, faults=0.01, pauses=0.08, pauses_max=100, only=("clock.advance", "clock.set_scale", "tick.force"))
+
+
+def forced(plan: Plan) -> Plan:
+    """The same, with processes of control that die often while they force ticks, which no ticker rings for them."""
+    return replace(plan, faults=0.1, faults_max=40, per_minute=6_000, tickers=0, only=("tick.force",))

@@ -9,6 +9,17 @@ from random import Random
 from tests.simulation.commands.plan import Plan
 
 DEPTH_MAX = 2  # one held up while another is
+RATES = {  # of what befalls at a seam: rare ones are worth as much as common ones
+    "statement": 0.15,
+    "before COMMIT": 0.5,
+    "after COMMIT": 0.5,
+    "poll": 0.3,
+    "reposition": 0.3,
+    "before Kafka": 3.0,
+    "before EndTxn": 6.0,
+    "after EndTxn": 4.0,
+    "ring": 2.0,
+}
 OTHERS_MAX = 6  # actions of others while one is held up
 
 
@@ -32,11 +43,11 @@ class Seams:
     def __post_init__(self) -> None:
         self.faults, self.pauses = self.plan.faults_max, self.plan.pauses_max
 
-    def reach(self, where: str, *mishaps: str, rate: float = 1.0) -> str | None:
+    def reach(self, where: str, *mishaps: str) -> str | None:
         """One of the mishaps, or None as mostly. Raises Killed. Others may have acted meanwhile."""
         if self.still:
             return None
-        drawn = self.rng.random()
+        drawn, rate = self.rng.random(), RATES.get(where, 1.0)
         if drawn < self.plan.pauses * rate:
             self._hold_up(where)
         elif drawn > 1 - self.plan.faults * rate and self.faults:
