@@ -2,7 +2,7 @@
 Lives here: what the protocol relies on of a broker, no more. Not here: who reads or writes (worker, sealers)."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -23,7 +23,7 @@ class Entry:
     value: bytes | None
     transaction: "Transaction | None" = None
     key: bytes | None = None
-    headers: Sequence[tuple[str, bytes | None]] = ()
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
     stamp_ms: int = 0
 
     @property

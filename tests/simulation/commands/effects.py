@@ -44,8 +44,12 @@ def _worlds(house: House, done: Sequence[Done]) -> None:
     created = Counter(row.world for row, _ in done if row.name == "world.create")
     archived = Counter(row.world for row, _ in done if row.name == "world.archive")
     status: Mapping[str, str] = dict(house.pool.watch.execute("select world_id, status from world").fetchall())
-    assert Counter([*status]) == Counter(world.name for world in house.plan.worlds) + created, "worlds were not created once"
-    assert Counter(world for world, said in status.items() if said == "archived") == archived, "worlds not archived once"
+    assert Counter([*status]) == Counter(world.name for world in house.plan.worlds) + created, (
+        "worlds were not created once"
+    )
+    assert Counter(world for world, said in status.items() if said == "archived") == archived, (
+        "worlds not archived once"
+    )
 
 
 def _log(world: str, view: ClockView, ticks: Sequence[SealedTick]) -> None:
@@ -108,7 +112,7 @@ def _assigned(name: str, args: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _moves(world: str, view: ClockView, ticks: Sequence[SealedTick], ours: Sequence[Done]) -> None:
-    """Each accepted move aims beyond the one before it, from where the world then was: none is lost, none counts twice."""
+    """Each accepted move aims beyond the one before, from where the world then was: none is lost or counts twice."""
     target_us = 0
     moves = [each for each in ours if each[0].name in MOVES]
     for row, asked in sorted(moves, key=lambda each: each[0].said["version"]):
@@ -146,7 +150,8 @@ def _forced(house: House, world: str, ticks: Sequence[SealedTick], ours: Sequenc
         if tick.kind == "daily":  # follows the hour that reached midnight, whoever made that one
             continue
         told = any(
-            row.until_us is not None and (row.from_seq or 0) < tick.seq and tick.to_us <= row.until_us for row, _ in ours
+            row.until_us is not None and (row.from_seq or 0) < tick.seq and tick.to_us <= row.until_us
+            for row, _ in ours
         )
         assert tick.seq in by_force or tick.caused_by or told, f"{world}: nobody asked for tick {tick.seq}"
 
@@ -156,7 +161,7 @@ def _directives(house: House, done: Sequence[Done]) -> None:
     asked = Counter(
         (row.world, row.directive_id, str(asked.fields["args"])) for row, asked in done if row.directive_id is not None
     )
-    found: Counter[tuple[str, int, str]] = Counter()
+    found: Counter[tuple[str | None, int, str]] = Counter()
     for world, key in house.keys.items():
         found.update(
             (world, each.directive_id, str(each.args))

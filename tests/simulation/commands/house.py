@@ -189,7 +189,8 @@ class House:
     def act(self) -> None:
         """Somebody acts who is not held up himself, a moment later."""
         self.wall.pass_by(self.rng.randrange(MOMENT_US))
-        free = [each for each in (*self._members, *self._members, *self._tickers[: self.plan.tickers]) if each not in self._acting]
+        actors: tuple[Member | Ticker, ...] = (*self._members, *self._members, *self._tickers[: self.plan.tickers])
+        free = [each for each in actors if each not in self._acting]
         drawn = self.rng.random() if not self.seams.depth else self.rng.uniform(0.1, 1.0)
         if drawn < 0.2:
             self._ask()

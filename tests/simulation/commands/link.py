@@ -44,7 +44,8 @@ class Bus:
         """Produce a record."""
         log = self.log((record.topic, partition))
         entry = log.append(record.value, transaction) if transaction is None else transaction.append(log, record.value)
-        entry.key, entry.headers, entry.stamp_ms = record.key, record.headers, self.stamp_ms()
+        entry.key, entry.stamp_ms = record.key, self.stamp_ms()
+        entry.headers = [(name, value or b"") for name, value in record.headers]
         return entry
 
     def balance(self) -> None:
@@ -105,8 +106,7 @@ class SimLink:
         return found
 
     def _incoming(self, place: Place, entry: Entry) -> Incoming:
-        headers = list(entry.headers)
-        return Incoming(*place, entry.offset, entry.stamp_ms, entry.key, entry.value, headers)
+        return Incoming(*place, entry.offset, entry.stamp_ms, entry.key, entry.value, entry.headers)
 
     def reposition(self) -> None:
         """Read on from the committed offsets."""
@@ -136,8 +136,9 @@ class SimLink:
         for record in records:
             self._bus.say(record, 0, transaction)
         if offsets:
+            member, generation = group
             moved = {self._bus.places.index(place): said for place, said in offsets.items()}
-            if not transaction.send_offsets(self._bus.group, *group, moved):
+            if not transaction.send_offsets(self._bus.group, member, generation, moved):
                 raise Fenced("another generation (simulated)")
         mishap = self._seams.reach("before EndTxn", "refused", "lost")
         if mishap == "refused" or transaction not in self._bus.broker.open:

@@ -1,5 +1,5 @@
 """Deliberate bugs in control: each takes out one clause of how a command is done once and answered once.
-Lives here: what each changes. Not here: how soon it is found (test_command_mutants), what finds it (promises, effects)."""
+Lives here: what each changes. Not here: how soon it is found (test_command_mutants), what finds it (promises)."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +19,7 @@ from worldtick.control.hearing import Hearing
 from worldtick.control.link import Place as LogPlace
 from worldtick.control.room import Account, Room
 from worldtick.sealing import seal
+from worldtick.store import commands
 from worldtick.store.clocks import Clock, lock_clocks
 from worldtick.store.commands import Answer, Heard, Owed, Pending, insert_heard, take_pending
 from worldtick.store.db import Connection, Pool, transaction
@@ -117,9 +118,7 @@ def _take_unlocked(conn: Connection, limit: int) -> list[Pending]:
     return take_pending(cast(Connection, bare), limit)
 
 
-def _marked_first(
-    pool: Pool, writer: EventWriter, wall_us: int, publish: Callable[[Sequence[Outgoing]], None]
-) -> int:
+def _marked_first(pool: Pool, writer: EventWriter, wall_us: int, publish: Callable[[Sequence[Outgoing]], None]) -> int:
     """`completed` is published after the commit that says it was."""
     kept: list[Outgoing] = []
     said = completing.complete(pool, writer, wall_us, kept.extend)
@@ -240,7 +239,7 @@ def _nothing_noted(conn: Connection, carried: Sequence[tuple[int, int]]) -> None
 
 def _never_owed() -> AbstractContextManager[Any]:
     """A refused or dry run owes nothing; here nothing is owed at all."""
-    save_fate = hearing.save_fate
+    save_fate = commands.save_fate
 
     def save(conn: Connection, key: int, fate: str, code: Any, sentence: Any, reply: Any, *rest: Any) -> None:
         kept: Mapping[bool, Sequence[Any]] = {True: (*rest[:1], None), False: rest}
@@ -257,18 +256,39 @@ MUTANTS = (
     Mutant("sql_last", "that transaction commits before the reply goes out", room=SqlLast),
     Mutant("offsets_first", "replies and offsets are one Kafka transaction", room=OffsetsFirst),
     Mutant("replies_first", "the same, the other way round", room=RepliesFirst),
-    Mutant("not_fenced", "a former owner commits nothing", replaced(Transaction, "send_offsets", _any_generation), circumstances=crowded),
+    Mutant(
+        "not_fenced",
+        "a former owner commits nothing",
+        replaced(Transaction, "send_offsets", _any_generation),
+        circumstances=crowded,
+    ),
     Mutant("nothing_forgotten", "after a failure all that is in hand is dropped", room=NothingForgotten),
     Mutant("accounts_in_memory", "the account goes with the offset", room=AccountsInMemory),
     Mutant("marked_first", "`completed` is published before it is marked", replaced(room, "complete", _marked_first)),
-    Mutant("two_complete", "one process says each `completed`", replaced(completing, "take_pending", _take_unlocked), circumstances=crowded),
-    Mutant("early", "services have finished what is completed", replaced(completing, "unfinished", _nothing_unfinished)),
-    Mutant("carried_not_noted", "sealing notes who waits for a directive", replaced(seal, "note_carried", _nothing_noted)),
+    Mutant(
+        "two_complete",
+        "one process says each `completed`",
+        replaced(completing, "take_pending", _take_unlocked),
+        circumstances=crowded,
+    ),
+    Mutant(
+        "early", "services have finished what is completed", replaced(completing, "unfinished", _nothing_unfinished)
+    ),
+    Mutant(
+        "carried_not_noted", "sealing notes who waits for a directive", replaced(seal, "note_carried", _nothing_noted)
+    ),
     Mutant("never_owed", "what needs a tick owes `completed`", _never_owed),
     Mutant("dry_run_kept", "a dry run changes nothing", _dry_run_kept),
     Mutant("half_a_refusal", "a refused command changes nothing", _half_a_refusal),
     Mutant("version_ignored", "expected_version is what the clock has", _version_ignored),
-    Mutant("unlocked", "commands wait for the world's lock", replaced(hearing, "lock_clocks", _unlocked), circumstances=crowded),
-    Mutant("force_not_rung", "a forced tick is rung with its reply", replaced(room, "worlds_to_ring", _rings_of_pastes)),
+    Mutant(
+        "unlocked",
+        "commands wait for the world's lock",
+        replaced(hearing, "lock_clocks", _unlocked),
+        circumstances=crowded,
+    ),
+    Mutant(
+        "force_not_rung", "a forced tick is rung with its reply", replaced(room, "worlds_to_ring", _rings_of_pastes)
+    ),
     Mutant("again_not_rung", "also when it is said again", _again_unrung, circumstances=forced),
 )

@@ -100,7 +100,9 @@ class People:
         if rng.random() < 0.15:
             fields["dry_run"] = True
         if rng.random() < 0.15:
-            fields["expected_version"] = max(1, self._version_of(fields.get("world", "")) + rng.choice((0, 0, 0, 1, -1)))
+            fields["expected_version"] = max(
+                1, self._version_of(fields.get("world", "")) + rng.choice((0, 0, 0, 1, -1))
+            )
         late = rng.random() < 0.05
         if late:
             fields["issued_at"] = (now + timedelta(seconds=rng.choice((-400, 4_000)))).isoformat()
@@ -114,7 +116,14 @@ def _written(fields: dict[str, Any], late: bool = False) -> Asked:
 def last_wish(world: str, name: str, number: int, now: datetime) -> Asked:
     """One of those that bring a world to rest at the end."""
     issued = now.isoformat()
-    fields = {"id": f"{name}{number}", "actor": f"end.{world}", "name": name, "world": world, "args": {}, "issued_at": issued}
+    fields = {
+        "id": f"{name}{number}",
+        "actor": f"end.{world}",
+        "name": name,
+        "world": world,
+        "args": {},
+        "issued_at": issued,
+    }
     return _written(fields)
 
 

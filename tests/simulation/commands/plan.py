@@ -68,7 +68,9 @@ def draw(seed: int) -> Plan:
 def crowded(plan: Plan) -> Plan:
     """The same, with two members on one world, who are held up often; little else goes wrong."""
     calm = replace(plan, worlds=plan.worlds[:1], partitions=2, members=2, per_minute=6_000, repeats=0.1)
-    return replace(calm, faults=0.01, pauses=0.08, pauses_max=100, only=("clock.advance", "clock.set_scale", "tick.force"))
+    return replace(
+        calm, faults=0.01, pauses=0.08, pauses_max=100, only=("clock.advance", "clock.set_scale", "tick.force")
+    )
 
 
 def forced(plan: Plan) -> Plan:

@@ -81,14 +81,13 @@ def every_record_is_audited(house: House, heard: Sequence[Heard]) -> None:
 def every_record_is_answered_once(house: House, heard: Sequence[Heard]) -> None:
     """One reply or one dead letter that a read_committed reader sees, the bytes as they were stored."""
     replies = [entry for entry in house.bus.visible(REPLY_TOPIC) if _status(entry.value) != "completed"]
-    said = Counter(
+    said: Counter[tuple[str | None, bool, bytes | None]] = Counter(
         (event_id(entry.headers), ("duplicate", b"true") in entry.headers, entry.value) for entry in replies
     )
     owed = Counter((row.reply_id, row.fate == "duplicate", row.reply) for row in heard if row.fate != "dead")
     assert said == owed, f"too many: {list(said - owed)[:2]}; missing: {list(owed - said)[:2]}"
     letters = [
-        read_dead_letter(entry.key, entry.value, list(entry.headers))
-        for entry in house.bus.visible(CONTROL_TOPIC + SUFFIX)
+        read_dead_letter(entry.key, entry.value, entry.headers) for entry in house.bus.visible(CONTROL_TOPIC + SUFFIX)
     ]
     dead = Counter((row.partition, row.offset) for row in heard if row.fate == "dead")
     assert Counter((letter.partition, letter.offset) for letter in letters) == dead, "dead letters differ from the rows"
@@ -145,7 +144,7 @@ def every_paste_has_one_end(house: House, heard: Sequence[Heard]) -> None:
     dead: Counter[tuple[str, int]] = Counter()
     for topic in {topic for topic, _ in house.pasted}:
         for entry in house.bus.visible(topic + SUFFIX):
-            letter = read_dead_letter(entry.key, entry.value, list(entry.headers))
+            letter = read_dead_letter(entry.key, entry.value, entry.headers)
             dead[letter.topic, letter.offset] += 1
     ends = sealed + dead
     assert set(ends) <= house.pasted, "something else was taken for a paste"

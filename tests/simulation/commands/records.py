@@ -30,7 +30,7 @@ class Heard:
     until_us: int | None
     directive_id: int | None
     pending: bool
-    said: Mapping[str, Any] = field(default_factory=dict, compare=False)  # the reply's data
+    said: Mapping[str, Any] = field(compare=False)  # the reply's data
 
 
 def heard_of(conn: Connection) -> list[Heard]:
@@ -39,7 +39,11 @@ def heard_of(conn: Connection) -> list[Heard]:
         'select command_key, partition, "offset", actor, id, name, world_id, decisive, fate, code, reply, reply_id,'
         " from_seq, until_us, directive_id, pending from command order by command_key"
     ).fetchall()
-    return [Heard(*row, said=json.loads(row[10])["data"] if row[10] is not None else {}) for row in rows]
+    return [Heard(*(*row, _said(row[10]))) for row in rows]
+
+
+def _said(reply: bytes | None) -> Mapping[str, Any]:
+    return {} if reply is None else dict(json.loads(reply)["data"])
 
 
 def ticks_of(conn: Connection, world_key: int) -> list[SealedTick]:

@@ -1,7 +1,6 @@
 """Hundreds of seeded schedules of commands, with control's own code on a real PostgreSQL: every promise holds in each.
 Lives here: how many schedules, how a failed one is told. Not here: schedules (house), promises, mutants."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -11,17 +10,9 @@ from tests.simulation.commands.run import SOUND, Mutant, simulate
 
 pytestmark = pytest.mark.postgres
 
-SCHEDULES = 200  # in every test run
+SCHEDULES = 150  # in every test run
 SOAK_FIRST, SOAK_SCHEDULES = 1_000_000, 10_000
 TRACE_LINES_MAX = 120
-
-
-@pytest.fixture
-def pool(postgres_url: str) -> Iterator[SimPool]:
-    """The test's own database."""
-    pool = SimPool(postgres_url)
-    yield pool
-    pool.close()
 
 
 def told(pool: SimPool, seed: int, broken: BaseException, mutant: Mutant) -> str:
@@ -44,24 +35,24 @@ def run_all(pool: SimPool, seeds: range) -> None:
             pytest.fail(told(pool, seed, broken, SOUND), pytrace=False)
 
 
-def test_schedules(pool: SimPool) -> None:
-    run_all(pool, range(SCHEDULES))
+def test_schedules(sim_pool: SimPool) -> None:
+    run_all(sim_pool, range(SCHEDULES))
 
 
-def test_one_schedule(pool: SimPool, request: pytest.FixtureRequest) -> None:
+def test_one_schedule(sim_pool: SimPool, request: pytest.FixtureRequest) -> None:
     seed = request.config.getoption("--sim-seed", default=None) or 0
-    run_all(pool, range(seed, seed + 1))
+    run_all(sim_pool, range(seed, seed + 1))
 
 
-def test_a_seed_is_one_history(pool: SimPool) -> None:
+def test_a_seed_is_one_history(sim_pool: SimPool) -> None:
     traces: list[list[str]] = [[], []]
     for trace in traces:
-        simulate(pool, 5, trace=trace)
+        simulate(sim_pool, 5, trace=trace)
     assert len(traces[0]) > 100
     assert traces[0] == traces[1]
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7_200)
-def test_many_schedules(pool: SimPool) -> None:
-    run_all(pool, range(SOAK_FIRST, SOAK_FIRST + SOAK_SCHEDULES))
+def test_many_schedules(sim_pool: SimPool) -> None:
+    run_all(sim_pool, range(SOAK_FIRST, SOAK_FIRST + SOAK_SCHEDULES))

@@ -37,6 +37,11 @@ class Wall(SteadyWall):
         """In s, from some point on."""
         return (self.us - int(T0)) / SECOND_US
 
+    def wait(self, seconds: float) -> bool:
+        """For a notice of services, in vain."""
+        self.pass_by(int(seconds * SECOND_US))
+        return False
+
     def sleep(self, seconds: float) -> None:
         """A nap."""
         self.pass_by(int(max(seconds, LONG_NAP_S) * SECOND_US))
@@ -48,7 +53,7 @@ def on_the_wall(wall: Wall) -> Iterator[None]:
 
     @contextmanager
     def listening(_pool: Pool) -> Iterator[Callable[[float], bool]]:
-        yield lambda seconds: wall.pass_by(int(seconds * SECOND_US)) or False
+        yield wall.wait
 
     with ExitStack() as stack:
         for module in (asking, hearing, room, publishing):
