@@ -2,7 +2,7 @@
 Lives here: a model of a world, told by the audit, compared with its rows. Not here: replies and rows (promises)."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -15,6 +15,7 @@ from worldtick.clock.scale import parse_scale
 from worldtick.clock.worldtime import SECOND_US
 from worldtick.contracts.sealed import SealedTick
 from worldtick.store.clocks import ClockView
+from worldtick.store.worlds import find_world
 
 MOVES = ("clock.advance", "clock.set", "clock.skip_to_next")
 Done = tuple[Heard, Asked]  # a command that was accepted, changed something, and was no dry run
@@ -34,7 +35,8 @@ def keep_effects(house: House, heard: Sequence[Heard]) -> None:
         ours = [each for each in done if each[0].world == world]
         _log(world, view, ticks)
         _versions(world, view, heard, ours)
-        _course(house, world, view, ours)
+        _course(world, view, ours)
+        _configured(house, world, ours)
         _moves(world, view, ticks, ours)
         _forced(house, world, ticks, ours)
     _directives(house, done)
@@ -77,13 +79,31 @@ def _steers(row: Heard) -> bool:
     return row.name == "world.configure" or (row.name or "").startswith("clock.")
 
 
-def _course(house: House, world: str, view: ClockView, ours: Sequence[Done]) -> None:
+def _course(world: str, view: ClockView, ours: Sequence[Done]) -> None:
     """The clock runs as its accepted commands say, in the order of their versions."""
     expected: dict[str, Any] = {}
-    for row, asked in sorted((each for each in ours if _steers(each[0])), key=lambda each: each[0].said["version"]):
+    for row, asked in _in_order(each for each in ours if _steers(each[0])):
         expected |= _assigned(row.name or "", asked.fields["args"])
     found = {name: getattr(view, name) for name in expected}
     assert found == expected, f"{world} runs {found}, and was told {expected}"
+
+
+def _in_order(done: Iterable[Done]) -> list[Done]:
+    """As their versions say: each was done under the world's lock."""
+    return sorted(done, key=lambda each: int(each[0].said["version"]))
+
+
+def _configured(house: House, world: str, ours: Sequence[Done]) -> None:
+    """Budgets and settings are what the accepted configurations say; what one takes back stands there no more."""
+    expected: dict[str, Any] = {}
+    for _, asked in _in_order(each for each in ours if each[0].name == "world.configure"):
+        for part in ("budgets", "settings"):
+            expected |= asked.fields["args"].get(part, {}).get("market", {})
+    found = find_world(house.pool.watch, world)
+    assert found is not None, world
+    stands = {**found.budgets.get("market", {}), **found.settings.get("market", {})}
+    kept = {name: value for name, value in expected.items() if value is not None}
+    assert stands == kept, f"{world} has {stands}, and was told {kept}"
 
 
 _CONFIGURED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
@@ -115,7 +135,7 @@ def _moves(world: str, view: ClockView, ticks: Sequence[SealedTick], ours: Seque
     """Each accepted move aims beyond the one before, from where the world then was: none is lost or counts twice."""
     target_us = 0
     moves = [each for each in ours if each[0].name in MOVES]
-    for row, asked in sorted(moves, key=lambda each: each[0].said["version"]):
+    for row, asked in _in_order(moves):
         assert row.from_seq is not None, row
         now_us = ticks[row.from_seq - 1].to_us if row.from_seq else 0
         ahead_us = max(now_us, target_us)

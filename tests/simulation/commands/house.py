@@ -218,8 +218,8 @@ class House:
     def _happen(self) -> None:
         """Something that is nobody's own doing, or rare."""
         self.rng.choice(
-            (self._settle, self._settle, self.bus.balance, self._expel, self._end_transactions, self._end_sessions,
-             self._stop, self._hours_pass, self._paste)
+            (self._settle, self._settle, self.bus.balance, self._expel, self._expel, self._end_transactions,
+             self._end_sessions, self._stop, self._hours_pass, self._paste)
         )()  # fmt: skip
 
     def _ask(self) -> None:

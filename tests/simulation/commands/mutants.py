@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 from unittest.mock import patch
 
-from tests.simulation.commands.plan import crowded, forced
+from tests.simulation.commands.plan import crowded, forced, interleaved, unlucky
 from tests.simulation.commands.run import Mutant
 from tests.simulation.commands.seams import Seams
 from tests.simulation.kafka import Group, Transaction
@@ -264,7 +264,12 @@ MUTANTS = (
     ),
     Mutant("nothing_forgotten", "after a failure all that is in hand is dropped", room=NothingForgotten),
     Mutant("accounts_in_memory", "the account goes with the offset", room=AccountsInMemory),
-    Mutant("marked_first", "`completed` is published before it is marked", replaced(room, "complete", _marked_first)),
+    Mutant(
+        "marked_first",
+        "`completed` is published before it is marked",
+        replaced(room, "complete", _marked_first),
+        circumstances=unlucky,
+    ),
     Mutant(
         "two_complete",
         "one process says each `completed`",
@@ -285,7 +290,7 @@ MUTANTS = (
         "unlocked",
         "commands wait for the world's lock",
         replaced(hearing, "lock_clocks", _unlocked),
-        circumstances=crowded,
+        circumstances=interleaved,
     ),
     Mutant(
         "force_not_rung", "a forced tick is rung with its reply", replaced(room, "worlds_to_ring", _rings_of_pastes)

@@ -33,6 +33,7 @@ class Plan:
     faults_max: int
     pauses: float  # chance that whoever reaches a seam is held up there
     pauses_max: int
+    pauses_at: str = ""  # the one seam at which anybody is held up; all if empty
     tickers: int = 2
     only: tuple[str, ...] = ()  # the commands that are sent; all if empty
 
@@ -69,10 +70,20 @@ def crowded(plan: Plan) -> Plan:
     """The same, with two members on one world, who are held up often; little else goes wrong."""
     calm = replace(plan, worlds=plan.worlds[:1], partitions=2, members=2, per_minute=6_000, repeats=0.1)
     return replace(
-        calm, faults=0.01, pauses=0.08, pauses_max=100, only=("clock.advance", "clock.set_scale", "tick.force")
+        calm, faults=0.01, pauses=0.12, pauses_max=200, only=("clock.advance", "clock.set_scale", "tick.force")
     )
+
+
+def interleaved(plan: Plan) -> Plan:
+    """The same, with hold-ups within SQL transactions alone."""
+    return replace(crowded(plan), pauses=0.5, pauses_at="statement")
 
 
 def forced(plan: Plan) -> Plan:
     """The same, with processes of control that die often while they force ticks, which no ticker rings for them."""
     return replace(plan, faults=0.1, faults_max=40, per_minute=6_000, tickers=0, only=("tick.force",))
+
+
+def unlucky(plan: Plan) -> Plan:
+    """The same, with processes of control that die often."""
+    return replace(plan, faults=0.06, faults_max=40, per_minute=6_000)

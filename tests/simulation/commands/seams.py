@@ -10,14 +10,14 @@ from tests.simulation.commands.plan import Plan
 
 DEPTH_MAX = 2  # one held up while another is
 RATES = {  # of what befalls at a seam: rare ones are worth as much as common ones
-    "statement": 0.15,
+    "statement": 0.3,
     "before COMMIT": 0.5,
     "after COMMIT": 0.5,
     "poll": 0.3,
     "reposition": 0.3,
     "before Kafka": 3.0,
-    "before EndTxn": 6.0,
-    "after EndTxn": 4.0,
+    "before EndTxn": 4.0,
+    "after EndTxn": 3.0,
     "ring": 2.0,
 }
 OTHERS_MAX = 6  # actions of others while one is held up
@@ -48,7 +48,7 @@ class Seams:
         if self.still:
             return None
         drawn, rate = self.rng.random(), RATES.get(where, 1.0)
-        if drawn < self.plan.pauses * rate:
+        if drawn < self.plan.pauses * rate and self.plan.pauses_at in ("", where):
             self._hold_up(where)
         elif drawn > 1 - self.plan.faults * rate and self.faults:
             self.faults -= 1

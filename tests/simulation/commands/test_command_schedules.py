@@ -10,8 +10,8 @@ from tests.simulation.commands.run import SOUND, Mutant, simulate
 
 pytestmark = pytest.mark.postgres
 
-SCHEDULES = 150  # in every test run
-SOAK_FIRST, SOAK_SCHEDULES = 1_000_000, 10_000
+SCHEDULES = 120  # in every test run
+SOAK_FIRST, SOAK_SCHEDULES = 1_000_000, 3_000
 TRACE_LINES_MAX = 120
 
 
