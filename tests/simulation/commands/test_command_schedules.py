@@ -10,7 +10,7 @@ from tests.simulation.commands.run import SOUND, Mutant, simulate
 
 pytestmark = pytest.mark.postgres
 
-SCHEDULES = 120  # in every test run
+SCHEDULES = 160  # in every test run
 SOAK_FIRST, SOAK_SCHEDULES = 1_000_000, 3_000
 TRACE_LINES_MAX = 120
 
@@ -47,8 +47,10 @@ def test_one_schedule(sim_pool: SimPool, request: pytest.FixtureRequest) -> None
 def test_a_seed_is_one_history(sim_pool: SimPool) -> None:
     traces: list[list[str]] = [[], []]
     for trace in traces:
-        simulate(sim_pool, 5, trace=trace)
-    assert len(traces[0]) > 100
+        for seed in (0, 3, 6, 10):
+            simulate(sim_pool, seed, trace=trace)
+    assert sum("held up" in line for line in traces[0]) > 5
+    assert sum("killed" in line for line in traces[0]) > 5
     assert traces[0] == traces[1]
 
 
