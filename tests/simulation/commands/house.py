@@ -78,11 +78,8 @@ class Member:
         try:
             self.room._leave(int(self._failed))
             self.link.close()
-        except Unavailable:
-            self._house.bury(self.link)
         except Killed:
             self._house.bury(self.link)
-        self._house.bus.broker.fence(self.link.name)
         self._begin()
 
 
@@ -138,10 +135,10 @@ class House:
         self.scheduled = plan.modes or any(world.driver == "scheduled" for world in plan.worlds)
         self.asked: dict[tuple[int, int], Asked] = {}  # by the partition and offset of their records
         self.pasted: set[tuple[str, int]] = set()  # topic and offset of what people put on the tick topics
-        self.excused: Counter[str] = Counter()  # event ids that may be said once more: their process failed after it
+        self.excused: Counter[str] = Counter()  # event ids that may be said again: their process failed after saying it
         self.checks: list[Callable[[], None]] = []  # made after every action
         self._dead: list[SimLink] = []
-        self._acting: set[object] = set()
+        self._acting: set[Member | Ticker] = set()
         self._people = People(self.rng, plan, self._version_of)
         self._members = [Member(self, room) for _ in range(plan.members)]
         self._tickers = [Ticker(self), Ticker(self)]
@@ -266,6 +263,7 @@ class House:
     def _end_sessions(self) -> None:
         for link in self._dead:
             self.bus.group.expel(link.member)
+        self._dead.clear()
         self.bus.balance()
 
     def _end_transactions(self) -> None:
@@ -311,7 +309,7 @@ class House:
     def _wish(self, number: int) -> None:
         """Every world goes on, and gets one tick more, which brings what waits for it."""
         for place, world in enumerate(sorted(keys_of_all(self.pool.watch))):
-            for name in ("clock.resume", "tick.force"):
+            for name in ("clock.resume", "tick.force"):  # each world's of its own actor, so within the rate
                 self.send(last_wish(world, name, number * 100 + place, self.now()), 0)
 
     def _rests(self) -> bool:
