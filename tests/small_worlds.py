@@ -84,11 +84,17 @@ COUNCIL = _service("council", "daily")
 CATALOGUE: Mapping[str, Service[Any]] = {"count": COUNT, "market": MARKET, "council": COUNCIL}
 
 
-def make_world(pool: Pool, world: str, services: Sequence[str] = ("count", "market", "council"), **more: Any) -> int:
+def make_world(
+    pool: Pool,
+    world: str,
+    services: Sequence[str] = ("count", "market", "council"),
+    catalogue: Mapping[str, Service[Any]] = CATALOGUE,
+    **more: Any,
+) -> int:
     """Create a world whose first firing is T0; its key."""
     sections = {name: Section() for name in services}
     create_world(
-        pool, Plan(**{"world_id": world, "scenario": "{}", "sections": sections, "first_us": T0, **more}), CATALOGUE
+        pool, Plan(**{"world_id": world, "scenario": "{}", "sections": sections, "first_us": T0, **more}), catalogue
     )
     with transaction(pool) as conn:
         return keys_of(conn, [world])[world][0]

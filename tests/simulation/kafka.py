@@ -22,6 +22,9 @@ class Entry:
     offset: int
     value: bytes | None
     transaction: "Transaction | None" = None
+    key: bytes | None = None
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
+    stamp_ms: int = 0
 
     @property
     def visible(self) -> bool:
