@@ -1,7 +1,7 @@
 """Control: how soon a command is answered, and whether hostile ones make it later.
 
 Question 1: a signed `clock.set_scale` to a quiet control in a process of its own, one at a time: milliseconds from
-produced (acks=all) to its reply at a read_committed reader; by then it is proved, judged, done and stored in PostgreSQL.
+produced (acks=all) to its reply at a read_committed reader; by then it is proved, done and stored in PostgreSQL.
 Rival: a bare confluent-kafka loop that answers each record with its own bytes, reply and offset in one transaction, and
 the same without a transaction; asked in turn with control by the same client, over the same broker.
 Question 2: ten thousand hostile records come at a steady rate, a tenth of each kind (hostile.py), all under the key of
@@ -233,7 +233,9 @@ class Flood:
         self._prove(before, len(records), len(flooded))
         told = f"p50 {statistics.median(calm):.1f} and {statistics.median(flooded):.1f}"
         found = _p99(calm), _p99(flooded)
-        self.place.say(f"  calm {len(calm)} and flooded {len(flooded)}: {told}, p99 {found[0]:.1f} and {found[1]:.1f} ms")
+        self.place.say(
+            f"  calm {len(calm)} and flooded {len(flooded)}: {told}, p99 {found[0]:.1f} and {found[1]:.1f} ms"
+        )
         return found
 
     def at_once(self, admin: Admin, name: str) -> float:
@@ -302,7 +304,9 @@ def _topics(place: Place) -> Iterator[str]:
     admin = AdminClient({"bootstrap.servers": place.kafka})
     with durable.topics(place, "control", (CONTROL_TOPIC, REPLY_TOPIC)) as prefix:
         bare = [prefix + BARE_IN, prefix + BARE_OUT]
-        for made in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in bare], operation_timeout=30).values():
+        for made in admin.create_topics(
+            [NewTopic(name, PARTITIONS, 1) for name in bare], operation_timeout=30
+        ).values():
             made.result(60)
         try:
             yield prefix

@@ -40,7 +40,7 @@ Rung = tuple[str, bytes, bytes, Any]  # topic, key, value, headers
 
 @contextmanager
 def topics(place: Place, name: str, more: Sequence[str] = ()) -> Iterator[str]:
-    """Topics under a prefix of their own, which is given; they are deleted at the end. `more`: beside the ticks' own."""
+    """Topics under a prefix of their own, which is given; deleted at the end. `more`: beside the ticks' own."""
     prefix = f"bench{time.time_ns() // 1_000_000}-{name}."
     admin = AdminClient({"bootstrap.servers": place.kafka})
     names = {"world.tick", "world.tick.hourly", "world.tick.daily", "simulation.event", "npc.slice", *more}

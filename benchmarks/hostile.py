@@ -34,7 +34,9 @@ def signed(key: Ed25519PrivateKey, value: bytes, over: bytes | None = None) -> S
     return Sent(value, [(SIGNATURE_HEADER, sign(key, value if over is None else over).encode())])
 
 
-def flood(count: int, name: str, world: str, owner: Ed25519PrivateKey, other: Ed25519PrivateKey, once: Sent) -> list[Sent]:
+def flood(
+    count: int, name: str, world: str, owner: Ed25519PrivateKey, other: Ed25519PrivateKey, once: Sent
+) -> list[Sent]:
     """So many against a world of `ann`, whose key is `owner`; `eve` has the other; `once` was done already."""
     dice, nobody = Generator(Philox(11)), new_private_key()
     known = key_id_of(public_bytes(owner))

@@ -49,9 +49,7 @@ def main() -> None:
             answer(consumer, producer, record, after, course["output"])
 
 
-def answer(
-    consumer: Consumer, producer: Producer, record: Message, after: list[TopicPartition], output: str
-) -> None:
+def answer(consumer: Consumer, producer: Producer, record: Message, after: list[TopicPartition], output: str) -> None:
     """One record in one transaction: reply and offset."""
     producer.begin_transaction()
     producer.produce(output, record.value(), record.key())

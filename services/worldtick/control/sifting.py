@@ -1,0 +1,168 @@
+"""Sifting: of many records at once, those whose fate no world has a say in, audited and answered in one transaction.
+Lives here: the dead, the unproved, the repeated, the late, those who may not. Not here: one record, deeds (hearing)."""
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from worldtick.contracts.commands import Command, read_command
+from worldtick.contracts.errors import Refused, Unreadable
+from worldtick.contracts.wire import EventWriter
+from worldtick.control.admitting import (
+    Auth,
+    Unproved,
+    columns,
+    meaning,
+    name_of,
+    refusal,
+    refuse_late,
+    role_of,
+    said_again,
+    stored,
+    too_many,
+)
+from worldtick.control.commands import CommandKind, Role, kind_named, refuse_unallowed
+from worldtick.control.desk import Answered, Dead, Incoming
+from worldtick.control.proving import signature_in
+from worldtick.control.rates import Rates
+from worldtick.control.replies import Reply, outgoing
+from worldtick.store.commands import Answer, Heard, Judged, find_all_decided, find_answers, insert_judged
+from worldtick.store.db import Connection, Pool, transaction
+from worldtick.store.keys import KeyRow, find_keys
+from worldtick.store.pastes import Place
+from worldtick.store.worlds import World, find_worlds
+
+Verdict = Answered | Dead
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A record that is a command."""
+
+    record: Incoming
+    place: Place
+    command: Command
+    heard: Heard
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """What the store has of a batch."""
+
+    known: Mapping[Place, Answer]  # these very records, judged before
+    keys: Mapping[str, KeyRow]
+    decided: Mapping[tuple[str, str], Answer]  # (actor, id)
+    worlds: Mapping[str, World]
+
+
+@dataclass(slots=True)
+class Sieve:
+    """One batch. The order of the checks is the hearing's; what it does not keep is judged there, after it."""
+
+    writer: EventWriter
+    auth: Auth
+    rates: Rates
+    kinds: Mapping[str, CommandKind]
+    _verdicts: dict[Place, Verdict] = field(default_factory=dict)
+    _rows: list[Judged] = field(default_factory=list)
+    _seen: set[tuple[str, str]] = field(default_factory=set)  # (actor, id) of proved ones: the first decides
+
+    def sift(self, pool: Pool, records: Sequence[tuple[Incoming, Place]]) -> Mapping[tuple[int, int], Verdict]:
+        """Verdicts by partition and offset. Raises DatabaseAway, DatabaseBusy; then nothing is kept."""
+        read = [each for record, place in records if (each := self._read(record, place)) is not None]
+        with transaction(pool) as conn:
+            if read:
+                store = self._look_up(conn, read)
+                for each in read:
+                    self._check(each, store)
+            self._insert(conn)
+        return {(place.partition, place.offset): verdict for place, verdict in self._verdicts.items()}
+
+    def _look_up(self, conn: Connection, read: Sequence[_Read]) -> _Store:
+        worlds = sorted({each.command.world for each in read if each.command.world is not None})
+        return _Store(
+            known=find_answers(conn, [each.place for each in read]),
+            keys=find_keys(conn, _key_ids(read)) if self.auth == "signed" else {},
+            decided=find_all_decided(conn, sorted({(each.command.actor, each.command.id) for each in read})),
+            worlds=find_worlds(conn, worlds),
+        )
+
+    def _read(self, record: Incoming, place: Place) -> _Read | None:
+        try:
+            command = read_command(record.value)
+        except Unreadable as dead:
+            heard = Heard(None, None, None, None, hashlib.sha256(record.value or b"").digest())
+            self._rows.append(Judged(place, heard, False, "dead", dead.reason, str(dead)[:1_000], None))
+            self._verdicts[place] = Dead(dead.reason, str(dead))
+            return None
+        return _Read(
+            record, place, command, Heard(command.actor, command.id, command.name, command.world, meaning(command))
+        )
+
+    def _check(self, each: _Read, store: _Store) -> None:
+        """Its verdict, or none."""
+        command, named, now_s = each.command, (each.command.actor, each.command.id), time.monotonic()
+        if (before := store.known.get(each.place)) is not None:
+            self._verdicts[each.place] = said_again(before, command)
+            return
+        role: Role = "admin"
+        try:
+            if self.auth == "signed":
+                role = role_of(store.keys.get, each.record, command)
+            if not self.rates.has(command.actor, now_s):
+                raise too_many(command.actor, self.rates.per_minute)
+        except Unproved as unproved:
+            self._refuse(each, unproved.code, str(unproved), decisive=False)
+            return
+        if (first := store.decided.get(named)) is not None:
+            self.rates.allows(command.actor, now_s)
+            self._repeat(each, first)
+        elif named not in self._seen and (refused := self._refused(each, role, store)) is not None:
+            self.rates.allows(command.actor, now_s)
+            self._refuse(each, getattr(refused, "code", "refused"), str(refused), decisive=True)
+        self._seen.add(named)
+
+    def _refused(self, each: _Read, role: Role, store: _Store) -> Refused | None:
+        """What is certain whatever other commands do: a world that is there keeps its owner."""
+        command = each.command
+        try:
+            refuse_late(command, each.record, time.time_ns() // 1_000, self.auth)
+            world = store.worlds.get(command.world) if command.world is not None else None
+            refuse_unallowed(kind_named(self.kinds, command.name), command.actor, role, world)
+        except Refused as refused:
+            return refused
+        return None
+
+    def _repeat(self, each: _Read, first: Answer) -> None:
+        command = each.command
+        if first.sha256 != each.heard.sha256:
+            said = f"id {command.id!r} of {command.actor} was given to another command; take a new one"
+            self._refuse(each, "id_taken", said, decisive=False)
+            return
+        before = stored(first)
+        self._rows.append(
+            Judged(each.place, each.heard, False, "duplicate", None, None, columns(before), first.world_key)
+        )
+        reply = outgoing(before, command.world, command.actor, command.id, again=True)
+        self._verdicts[each.place] = Answered("duplicate", reply)
+
+    def _refuse(self, each: _Read, code: str, sentence: str, *, decisive: bool) -> None:
+        command = each.command
+        name = f"{command.actor}/{command.id}/first" if decisive else name_of(each.place)
+        reply: Reply = refusal(self.writer, command, name, code, sentence)
+        row = Judged(each.place, each.heard, decisive, "refused", code, sentence[:1_000], columns(reply))
+        self._rows.append(row)
+        self._verdicts[each.place] = Answered("refused", outgoing(reply, command.world, command.actor, command.id))
+
+    def _insert(self, conn: Connection) -> None:
+        """What finds a row in its way was judged elsewhere meanwhile: the hearing looks at it again."""
+        inside = insert_judged(conn, self._rows) if self._rows else set()
+        for row in self._rows:
+            if row.fate != "dead" and row.place not in inside:
+                del self._verdicts[row.place]
+
+
+def _key_ids(read: Sequence[_Read]) -> list[str]:
+    given = (signature_in(each.record.headers) for each in read)
+    return sorted({signature.key_id for signature in given if signature is not None})
