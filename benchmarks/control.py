@@ -66,7 +66,7 @@ class Load:
     per_s: int  # hostile records
 
 
-FULL = Load(warm=30, asks=400, hostile=10_000, per_s=500)
+FULL = Load(warm=30, asks=400, hostile=10_000, per_s=250)
 SMOKE = Load(warm=2, asks=6, hostile=60, per_s=100)
 
 

@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from worldtick.contracts.commands import Command, read_command
 from worldtick.contracts.errors import Refused, Unreadable
@@ -18,7 +19,6 @@ from worldtick.control.admitting import (
     refusal,
     refuse_late,
     role_of,
-    said_again,
     stored,
     too_many,
 )
@@ -27,11 +27,13 @@ from worldtick.control.desk import Answered, Dead, Incoming
 from worldtick.control.proving import signature_in
 from worldtick.control.rates import Rates
 from worldtick.control.replies import Reply, outgoing
-from worldtick.store.commands import Answer, Heard, Judged, find_all_decided, find_answers, insert_judged
+from worldtick.store.commands import Answer, Heard, Judged, find_all_decided, insert_judged
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.keys import KeyRow, find_keys
 from worldtick.store.pastes import Place
 from worldtick.store.worlds import World, find_worlds
+
+TOGETHER_MIN: Final = 2  # one proved command alone is judged by itself sooner
 
 Verdict = Answered | Dead
 
@@ -46,16 +48,6 @@ class _Read:
     heard: Heard
 
 
-@dataclass(frozen=True, slots=True)
-class _Store:
-    """What the store has of a batch."""
-
-    known: Mapping[Place, Answer]  # these very records, judged before
-    keys: Mapping[str, KeyRow]
-    decided: Mapping[tuple[str, str], Answer]  # (actor, id)
-    worlds: Mapping[str, World]
-
-
 @dataclass(slots=True)
 class Sieve:
     """One batch. The order of the checks is the hearing's; what it does not keep is judged there, after it."""
@@ -66,27 +58,17 @@ class Sieve:
     kinds: Mapping[str, CommandKind]
     _verdicts: dict[Place, Verdict] = field(default_factory=dict)
     _rows: list[Judged] = field(default_factory=list)
-    _seen: set[tuple[str, str]] = field(default_factory=set)  # (actor, id) of proved ones: the first decides
 
     def sift(self, pool: Pool, records: Sequence[tuple[Incoming, Place]]) -> Mapping[tuple[int, int], Verdict]:
         """Verdicts by partition and offset. Raises DatabaseAway, DatabaseBusy; then nothing is kept."""
         read = [each for record, place in records if (each := self._read(record, place)) is not None]
         with transaction(pool) as conn:
-            if read:
-                store = self._look_up(conn, read)
-                for each in read:
-                    self._check(each, store)
+            keys = find_keys(conn, key_ids) if (key_ids := _key_ids(read)) else {}
+            proved = [(each, role) for each in read if (role := self._proved(each, keys)) is not None]
+            if len(proved) >= TOGETHER_MIN:
+                self._check(conn, proved)
             self._insert(conn)
         return {(place.partition, place.offset): verdict for place, verdict in self._verdicts.items()}
-
-    def _look_up(self, conn: Connection, read: Sequence[_Read]) -> _Store:
-        worlds = sorted({each.command.world for each in read if each.command.world is not None})
-        return _Store(
-            known=find_answers(conn, [each.place for each in read]),
-            keys=find_keys(conn, _key_ids(read)) if self.auth == "signed" else {},
-            decided=find_all_decided(conn, sorted({(each.command.actor, each.command.id) for each in read})),
-            worlds=find_worlds(conn, worlds),
-        )
 
     def _read(self, record: Incoming, place: Place) -> _Read | None:
         try:
@@ -100,35 +82,40 @@ class Sieve:
             record, place, command, Heard(command.actor, command.id, command.name, command.world, meaning(command))
         )
 
-    def _check(self, each: _Read, store: _Store) -> None:
-        """Its verdict, or none."""
-        command, named, now_s = each.command, (each.command.actor, each.command.id), time.monotonic()
-        if (before := store.known.get(each.place)) is not None:
-            self._verdicts[each.place] = said_again(before, command)
-            return
-        role: Role = "admin"
+    def _proved(self, each: _Read, keys: Mapping[str, KeyRow]) -> Role | None:
+        """What its sender may do; of what is not proved, or beyond its sender's rate, none."""
+        command = each.command
         try:
-            if self.auth == "signed":
-                role = role_of(store.keys.get, each.record, command)
-            if not self.rates.has(command.actor, now_s):
+            role = role_of(keys.get, each.record, command) if self.auth == "signed" else "admin"
+            if not self.rates.has(command.actor, time.monotonic()):
                 raise too_many(command.actor, self.rates.per_minute)
         except Unproved as unproved:
             self._refuse(each, unproved.code, str(unproved), decisive=False)
-            return
-        if (first := store.decided.get(named)) is not None:
-            self.rates.allows(command.actor, now_s)
-            self._repeat(each, first)
-        elif named not in self._seen and (refused := self._refused(each, role, store)) is not None:
-            self.rates.allows(command.actor, now_s)
-            self._refuse(each, getattr(refused, "code", "refused"), str(refused), decisive=True)
-        self._seen.add(named)
+            return None
+        return role
 
-    def _refused(self, each: _Read, role: Role, store: _Store) -> Refused | None:
+    def _check(self, conn: Connection, proved: Sequence[tuple[_Read, Role]]) -> None:
+        """Verdicts on what was decided before or is refused for certain."""
+        commands = [each.command for each, _ in proved]
+        decided = find_all_decided(conn, sorted({(command.actor, command.id) for command in commands}))
+        worlds = find_worlds(conn, sorted({command.world for command in commands if command.world is not None}))
+        seen: set[tuple[str, str]] = set()  # the first of an id decides
+        for each, role in proved:
+            named = (each.command.actor, each.command.id)
+            if (first := decided.get(named)) is not None:
+                self.rates.allows(each.command.actor, time.monotonic())
+                self._repeat(each, first)
+            elif named not in seen and (refused := self._refused(each, role, worlds)) is not None:
+                self.rates.allows(each.command.actor, time.monotonic())
+                self._refuse(each, getattr(refused, "code", "refused"), str(refused), decisive=True)
+            seen.add(named)
+
+    def _refused(self, each: _Read, role: Role, worlds: Mapping[str, World]) -> Refused | None:
         """What is certain whatever other commands do: a world that is there keeps its owner."""
         command = each.command
         try:
             refuse_late(command, each.record, time.time_ns() // 1_000, self.auth)
-            world = store.worlds.get(command.world) if command.world is not None else None
+            world = worlds.get(command.world) if command.world is not None else None
             refuse_unallowed(kind_named(self.kinds, command.name), command.actor, role, world)
         except Refused as refused:
             return refused
@@ -156,7 +143,7 @@ class Sieve:
         self._verdicts[each.place] = Answered("refused", outgoing(reply, command.world, command.actor, command.id))
 
     def _insert(self, conn: Connection) -> None:
-        """What finds a row in its way was judged elsewhere meanwhile: the hearing looks at it again."""
+        """What finds a row in its way was judged before, here or elsewhere: the hearing says it again."""
         inside = insert_judged(conn, self._rows) if self._rows else set()
         for row in self._rows:
             if row.fate != "dead" and row.place not in inside:

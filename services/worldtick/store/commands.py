@@ -115,17 +115,6 @@ def find_answer(conn: Connection, place: Place) -> Answer | None:
     return Answer(*row) if row else None
 
 
-def find_answers(conn: Connection, places: Sequence[Place]) -> dict[Place, Answer]:
-    """What those of these records were answered that have been judged before."""
-    rows = conn.execute(
-        f'select topic, partition, "offset", stamp_ms, {_ANSWER} from command'  # noqa: S608
-        ' join unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[]) as n (topic, partition, "offset", stamp_ms)'
-        ' using (topic, partition, "offset", stamp_ms)',
-        [list(column) for column in zip(*places, strict=True)],
-    ).fetchall()
-    return {Place(*row[:4]): Answer(*row[4:]) for row in rows}
-
-
 def find_all_decided(conn: Connection, named: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Answer]:
     """The one answer to each of these (actor, id) that was decided."""
     rows = conn.execute(
