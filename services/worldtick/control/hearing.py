@@ -31,6 +31,7 @@ from worldtick.control.admitting import (
 )
 from worldtick.control.commands import Call, CommandKind, Done, Role, commands_of, kind_named, perform, refuse_unallowed
 from worldtick.control.desk import Answered, Dead, Incoming
+from worldtick.control.hurry import Hurry
 from worldtick.control.rates import Rates
 from worldtick.control.replies import outgoing, reply_of
 from worldtick.control.scenario import NO_DEFAULTS, Defaults
@@ -39,7 +40,7 @@ from worldtick.sealing.draft import Catalogue
 from worldtick.store.clocks import Clock, lock_clocks
 from worldtick.store.commands import Heard, Owed, find_answer, find_decided, insert_heard, save_fate
 from worldtick.store.db import Connection, Pool, transaction
-from worldtick.store.keys import find_key
+from worldtick.store.keys import KeyRow, find_key
 from worldtick.store.pastes import Place
 from worldtick.store.worlds import World, find_world
 
@@ -69,13 +70,14 @@ class Hearing:
         self._writer = writer
         self._known = commands_of(catalogue)
         self._rates = Rates(manners.per_minute, max(1, manners.per_minute // BURST_PER_MINUTE))
+        self._hurry = Hurry(manners.auth)
 
     def sift(self, records: Sequence[Incoming]) -> Mapping[tuple[int, int], Answered | Dead]:
         """The verdicts, by partition and offset, that need no world: of a flood, nearly all. Raises as judge does."""
         if len(records) < SIFTED_MIN:
             return {}
         places = {(record.partition, record.offset): self._place(record) for record in records}
-        sieve = Sieve(self._writer, self._manners.auth, self._rates, self._known)
+        sieve = Sieve(self._writer, self._manners.auth, self._rates, self._known, self._hurry)
         try:
             return sieve.sift(self._pool, [(record, places[record.partition, record.offset]) for record in records])
         except (Unavailable, ProgrammingError):
@@ -83,6 +85,10 @@ class Hearing:
         except Exception:  # each is judged by itself then, so that what is at fault is found
             log.exception("sifting_failed", extra={"records": len(records)})
             return {}
+
+    def hurries(self, record: Incoming) -> bool:
+        """Whether it should be judged at once: it seems to be a command that may be done."""
+        return self._hurry.may_be_done(record)
 
     def judge(self, record: Incoming) -> Answered | Dead:
         """Answer a command, or say why its record is dead. Raises DatabaseAway, DatabaseBusy."""
@@ -128,6 +134,7 @@ class Hearing:
         except Unproved as unproved:
             refused = _inserted(insert_heard(conn, place, heard, False))
             return self._refuse(conn, refused, command, name_of(place), unproved.code, str(unproved), ())
+        self._hurry.met_decided(command.actor, command.id)
         key = insert_heard(conn, place, heard, True)
         if key is None:
             return self._repeated(conn, place, heard, command)
@@ -137,10 +144,15 @@ class Hearing:
         """What the sender may do. Raises Unproved."""
         role: Role = "admin"
         if self._manners.auth == "signed":
-            role = role_of(partial(find_key, conn), record, command)
+            role = role_of(partial(self._key, conn), record, command)
         if not self._rates.allows(command.actor, time.monotonic()):
             raise too_many(command.actor, self._manners.per_minute)
         return role
+
+    def _key(self, conn: Connection, key_id: str) -> KeyRow | None:
+        if (key := find_key(conn, key_id)) is not None:
+            self._hurry.met_keys({key_id: key})
+        return key
 
     def _repeated(self, conn: Connection, place: Place, heard: Heard, command: Command) -> Answered:
         """The id was decided before: the same reply, and nothing is done; another command under it is refused."""
@@ -163,7 +175,8 @@ class Hearing:
             refuse_late(command, record, wall_us, self._manners.auth)
             kind = kind_named(self._known, command.name)
             world = find_world(conn, command.world) if command.world else None
-            refuse_unallowed(kind, command.actor, role, world)
+            with self._hurry.noting_strangers(command):
+                refuse_unallowed(kind, command.actor, role, world)
             call = self._call(conn, kind, command, role, world, wall_us)
             with conn.transaction(force_rollback=command.dry_run):  # a refusal half-way leaves nothing behind
                 before = call.clock.seq if call.clock else 0

@@ -119,6 +119,7 @@ class Room:
         self._writer = writer
         self._vitals = vitals
         self._accounts: dict[Place, Account] = {}
+        self._later: list[Incoming] = []  # read, and judged with what comes next
         self._unsaid: list[Outgoing] = []  # replies and letters of judged records, whose offsets are owed with them
         self._said_at = 0.0
         self._owed: dict[Place, int] = {}  # offsets of judged records that are not committed yet
@@ -181,10 +182,13 @@ class Room:
             return self._turn(wait)
 
     def _turn(self, wait: Callable[[float], bool] | None) -> int:
-        batch = self._link.poll((SAID_EVERY_S if self._unsaid else POLL_S) if wait is None else 0.0)
+        batch = self._link.poll((SAID_EVERY_S if self._unsaid or self._later else POLL_S) if wait is None else 0.0)
         if batch.rebalanced:  # another member may have gone on with what was ours
             self._forget()
-        records = [*self._held, *batch.records]
+        self._later += batch.records
+        if self._may_wait(batch.records):
+            return 0
+        records, self._later = [*self._held, *self._later], []
         if not records:
             self._publish_if_due([], urgent=False)
             return 0
@@ -201,6 +205,14 @@ class Room:
         if done.waits and wait is not None:
             self._rest(wait)
         return len(done.verdicts)
+
+    def _may_wait(self, read: Sequence[Incoming]) -> bool:
+        """Whether all of it can wait a moment for more of its kind, which together cost little more than one."""
+        if self._hearing is None or self._held or not self._later or len(self._later) >= SAID_MAX:
+            return False
+        if time.monotonic() - self._said_at >= SAID_EVERY_S:
+            return False
+        return not any(record.topic != CONTROL_TOPIC or self._hearing.hurries(record) for record in read)
 
     def _rest(self, wait: Callable[[float], bool]) -> None:
         """Until a service has finished, a while is over, or something else has come, which pastes must not delay."""
@@ -241,6 +253,7 @@ class Room:
         self._accounts.clear()
         self._owed.clear()
         self._unsaid.clear()
+        self._later.clear()
         self._held.clear()
         self._waiting_since.clear()
 

@@ -24,6 +24,7 @@ from worldtick.control.admitting import (
 )
 from worldtick.control.commands import CommandKind, Role, kind_named, refuse_unallowed
 from worldtick.control.desk import Answered, Dead, Incoming
+from worldtick.control.hurry import Hurry
 from worldtick.control.proving import signature_in
 from worldtick.control.rates import Rates
 from worldtick.control.replies import Reply, outgoing
@@ -56,6 +57,7 @@ class Sieve:
     auth: Auth
     rates: Rates
     kinds: Mapping[str, CommandKind]
+    hurry: Hurry
     _verdicts: dict[Place, Verdict] = field(default_factory=dict)
     _rows: list[Judged] = field(default_factory=list)
 
@@ -64,6 +66,7 @@ class Sieve:
         read = [each for record, place in records if (each := self._read(record, place)) is not None]
         with transaction(pool) as conn:
             keys = find_keys(conn, key_ids) if (key_ids := _key_ids(read)) else {}
+            self.hurry.met_keys(keys)
             proved = [(each, role) for each in read if (role := self._proved(each, keys)) is not None]
             if len(proved) >= TOGETHER_MIN:
                 self._check(conn, proved)
@@ -103,6 +106,7 @@ class Sieve:
         for each, role in proved:
             named = (each.command.actor, each.command.id)
             if (first := decided.get(named)) is not None:
+                self.hurry.met_decided(*named)
                 self.rates.allows(each.command.actor, time.monotonic())
                 self._repeat(each, first)
             elif named not in seen and (refused := self._refused(each, role, worlds)) is not None:
@@ -116,7 +120,9 @@ class Sieve:
         try:
             refuse_late(command, each.record, time.time_ns() // 1_000, self.auth)
             world = worlds.get(command.world) if command.world is not None else None
-            refuse_unallowed(kind_named(self.kinds, command.name), command.actor, role, world)
+            kind = kind_named(self.kinds, command.name)
+            with self.hurry.noting_strangers(command):
+                refuse_unallowed(kind, command.actor, role, world)
         except Refused as refused:
             return refused
         return None
