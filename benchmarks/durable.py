@@ -39,11 +39,11 @@ Rung = tuple[str, bytes, bytes, Any]  # topic, key, value, headers
 
 
 @contextmanager
-def topics(place: Place, name: str) -> Iterator[str]:
-    """Topics under a prefix of their own, which is given; they are deleted at the end."""
+def topics(place: Place, name: str, more: Sequence[str] = ()) -> Iterator[str]:
+    """Topics under a prefix of their own, which is given; deleted at the end. `more`: beside the ticks' own."""
     prefix = f"bench{time.time_ns() // 1_000_000}-{name}."
     admin = AdminClient({"bootstrap.servers": place.kafka})
-    names = {"world.tick", "world.tick.hourly", "world.tick.daily", "simulation.event", "npc.slice"}
+    names = {"world.tick", "world.tick.hourly", "world.tick.daily", "simulation.event", "npc.slice", *more}
     wanted = [spec for spec in topic_specs(prefix) if spec.base.removesuffix(".dlq") in names]
     apply(admin, for_brokers(wanted, 1))
     try:

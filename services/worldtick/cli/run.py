@@ -130,8 +130,9 @@ def place_of(settings: Settings, service: Service[Any]) -> Place:
 
 def _control(settings: Settings, vitals: Vitals) -> Loop:
     from worldtick.cli.pasting import takes_pastes
+    from worldtick.control.admitting import Auth
     from worldtick.control.desk import Rules as PasteRules
-    from worldtick.control.hearing import Auth, Manners
+    from worldtick.control.hearing import Manners
     from worldtick.control.serve import run_control
 
     auth = cast(Auth, settings.control_auth)

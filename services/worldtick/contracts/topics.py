@@ -135,9 +135,9 @@ def topic_specs(prefix: str = "") -> tuple[TopicSpec, ...]:
 
 def topic_spec(base: str, prefix: str = "") -> TopicSpec:
     """One topic by its declared name. Raises KeyError."""
-    for spec in topic_specs(prefix):
+    for spec in _declared():
         if spec.base == base:
-            return spec
+            return replace(spec, name=prefix + base)
     raise KeyError(base)
 
 

@@ -4,17 +4,30 @@ Lives here: the order of the checks, the row that makes each command once. Not h
 import hashlib
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, cast
+from functools import partial
+from typing import Any, Final
 
-import msgspec
 from psycopg import ProgrammingError
 
 from worldtick.clock.course import mode_of
 from worldtick.clock.worldtime import format_world_time
-from worldtick.contracts.commands import Command, is_expired, read_command
+from worldtick.contracts.commands import Command, read_command
 from worldtick.contracts.errors import Faulty, Refused, Unavailable, Unreadable
+from worldtick.control.admitting import (
+    Auth,
+    Coded,
+    Unproved,
+    columns,
+    meaning,
+    name_of,
+    refusal,
+    refuse_late,
+    role_of,
+    stored,
+    too_many,
+)
 from worldtick.control.commands import (
     Call,
     CommandKind,
@@ -28,27 +41,24 @@ from worldtick.control.commands import (
     sent_by,
 )
 from worldtick.control.desk import Answered, Dead, Incoming
-from worldtick.control.proving import is_signed_by, signature_in
+from worldtick.control.hurry import Hurry
 from worldtick.control.rates import Rates
-from worldtick.control.replies import Reply, outgoing, reply_of
+from worldtick.control.replies import outgoing, reply_of
 from worldtick.control.scenario import NO_DEFAULTS, Defaults
+from worldtick.control.sifting import Sieve
 from worldtick.sealing.draft import Catalogue
 from worldtick.sealing.steering import course_of
 from worldtick.store.clocks import Clock, lock_clocks
 from worldtick.store.commands import Answer, Heard, Owed, find_answer, find_decided, insert_heard, save_fate
 from worldtick.store.db import Connection, Pool, transaction
-from worldtick.store.keys import find_key
+from worldtick.store.keys import KeyRow, find_key
 from worldtick.store.pastes import Place
 from worldtick.store.worlds import World, find_world
 
 log = logging.getLogger(__name__)
 
-LIFE_S: Final = 300  # of a command that names no end
-LIFE_S_MAX: Final = 86_400  # far below what rows of commands are kept for: a replay always finds its row
-AHEAD_S_MAX: Final = 60  # how far a sender's clock may be ahead of ours
+SIFTED_MIN: Final = 2  # one record alone is judged sooner than sifted
 BURST_PER_MINUTE: Final = 6  # a minute's commands over this: so many may come at once
-
-Auth = Literal["none", "signed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +69,6 @@ class Manners:
     per_minute: int = 6_000  # of one actor
     prefix: str = ""
     defaults: Defaults = field(default_factory=lambda: NO_DEFAULTS)
-
-
-class _Unproved(Exception):
-    """A command that is not known to come from its actor: it decides nothing, not even its id."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-
-
-class _Coded(Refused):
-    """A refusal with a code of its own."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
 
 
 class Hearing:
@@ -88,6 +82,25 @@ class Hearing:
         self._writer = self._reach.writer
         self._known = commands_of(catalogue)
         self._rates = Rates(manners.per_minute, max(1, manners.per_minute // BURST_PER_MINUTE))
+        self._hurry = Hurry(manners.auth)
+
+    def sift(self, records: Sequence[Incoming]) -> Mapping[tuple[int, int], Answered | Dead]:
+        """The verdicts, by partition and offset, that need no world: of a flood, nearly all. Raises as judge does."""
+        if len(records) < SIFTED_MIN:
+            return {}
+        places = {(record.partition, record.offset): self._place(record) for record in records}
+        sieve = Sieve(self._writer, self._manners.auth, self._rates, self._known, self._hurry)
+        try:
+            return sieve.sift(self._pool, [(record, places[record.partition, record.offset]) for record in records])
+        except (Unavailable, ProgrammingError):
+            raise
+        except Exception:  # each is judged by itself then, so that what is at fault is found
+            log.exception("sifting_failed", extra={"records": len(records)})
+            return {}
+
+    def hurries(self, record: Incoming) -> bool:
+        """Whether it should be judged at once: it seems to be a command that may be done."""
+        return self._hurry.may_be_done(record)
 
     def judge(self, record: Incoming) -> Answered | Dead:
         """Answer a command, or say why its record is dead. Raises DatabaseAway, DatabaseBusy."""
@@ -114,7 +127,7 @@ class Hearing:
         with transaction(self._pool) as conn:
             if (known := find_answer(conn, place)) is not None:
                 return self._again(conn, known, command)
-            return self._hear(conn, record, place, command, _meaning(command))
+            return self._hear(conn, record, place, command, meaning(command))
 
     def _place(self, record: Incoming) -> Place:
         return Place(self._manners.prefix + record.topic, record.partition, record.offset, record.stamp_ms)
@@ -130,22 +143,28 @@ class Hearing:
         heard = Heard(command.actor, command.id, command.name, command.world, digest)
         try:
             role = self._proved(conn, record, command)
-        except _Unproved as unproved:
+        except Unproved as unproved:
             refused = _inserted(insert_heard(conn, place, heard, False))
-            return self._refuse(conn, refused, command, _name_of(place), unproved.code, str(unproved), ())
+            return self._refuse(conn, refused, command, name_of(place), unproved.code, str(unproved), ())
+        self._hurry.met_decided(command.actor, command.id)
         key = insert_heard(conn, place, heard, True)
         if key is None:
             return self._repeated(conn, place, heard, command)
         return self._decide(conn, key, record, command, role)
 
     def _proved(self, conn: Connection, record: Incoming, command: Command) -> Role:
-        """What the sender may do. Raises _Unproved."""
+        """What the sender may do. Raises Unproved."""
         role: Role = "admin"
         if self._manners.auth == "signed":
-            role = _role_of(conn, record, command)
+            role = role_of(partial(self._key, conn), record, command)
         if not self._rates.allows(command.actor, time.monotonic()):
-            raise _Unproved("rate_limited", f"{command.actor} sends more than {self._manners.per_minute} a minute")
+            raise too_many(command.actor, self._manners.per_minute)
         return role
+
+    def _key(self, conn: Connection, key_id: str) -> KeyRow | None:
+        if (key := find_key(conn, key_id)) is not None:
+            self._hurry.met_keys({key_id: key})
+        return key
 
     def _repeated(self, conn: Connection, place: Place, heard: Heard, command: Command) -> Answered:
         """The id was decided before: the same reply, and nothing is done; another command under it is refused."""
@@ -155,9 +174,9 @@ class Hearing:
         key = _inserted(insert_heard(conn, place, heard, False))
         if first.sha256 != heard.sha256:
             said = f"id {command.id!r} of {command.actor} was given to another command; take a new one"
-            return self._refuse(conn, key, command, _name_of(place), "id_taken", said, ())
-        said_before = _stored(first)
-        save_fate(conn, key, "duplicate", None, None, _columns(said_before), first.world_key)
+            return self._refuse(conn, key, command, name_of(place), "id_taken", said, ())
+        said_before = stored(first)
+        save_fate(conn, key, "duplicate", None, None, columns(said_before), first.world_key)
         return Answered("duplicate", outgoing(said_before, command.world, command.actor, command.id, again=True))
 
     def _decide(self, conn: Connection, key: int, record: Incoming, command: Command, role: Role) -> Answered:
@@ -165,10 +184,11 @@ class Hearing:
         name = f"{command.actor}/{command.id}/first"
         world: World | None = None
         try:
-            _refuse_late(command, record, wall_us, self._manners.auth)
+            refuse_late(command, record, wall_us, self._manners.auth)
             kind = kind_named(self._known, command.name)
             world = find_world(conn, command.world) if command.world else None
-            refuse_unallowed(kind, command.actor, role, world)
+            with self._hurry.noting_strangers(command):
+                refuse_unallowed(kind, command.actor, role, world)
             call = self._call(conn, kind, command, role, world, wall_us)
             with conn.transaction(force_rollback=command.dry_run):  # a refusal half-way leaves nothing behind
                 before = call.clock.seq if call.clock else 0
@@ -185,17 +205,15 @@ class Hearing:
         clock: Clock | None = None
         if kind.needs_world:
             if command.world is None or world is None:
-                raise _Coded(
-                    "unknown_world", f"{kind.name} is about a world, and there is none {command.world or ''!r}"
-                )
+                raise Coded("unknown_world", f"{kind.name} is about a world, and there is none {command.world or ''!r}")
             (clock,) = lock_clocks(conn, [world.world_key])
             if clock.status != "active":
-                raise _Coded("archived", f"world {world.world_id!r} is {clock.status}: nothing moves it any more")
+                raise Coded("archived", f"world {world.world_id!r} is {clock.status}: nothing moves it any more")
             if command.expected_version not in (None, clock.version):
                 said = f"the clock has version {clock.version}, and {command.expected_version} was expected"
-                raise _Coded("version_conflict", said)
+                raise Coded("version_conflict", said)
         elif kind.name == "world.create" and command.world is None:
-            raise _Coded("unknown_world", "world.create needs the id of the world to be")
+            raise Coded("unknown_world", "world.create needs the id of the world to be")
         return self._call_by(conn, kind, command, role, world, wall_us, clock)
 
     def _call_by(
@@ -217,7 +235,7 @@ class Hearing:
         """What this very record was answered before, and what went out with that: neither did surely."""
         if known.reply is None:
             return Dead("fault", "the record was judged before and has no reply")
-        reply = outgoing(_stored(known), command.world, command.actor, command.id, known.fate == "duplicate")
+        reply = outgoing(stored(known), command.world, command.actor, command.id, known.fate == "duplicate")
         if known.fate != "accepted" or command.dry_run or command.name not in self._known:
             return Answered("again", reply)
         kind = self._known[command.name]
@@ -256,7 +274,7 @@ class Hearing:
         }
         reply = reply_of(self._writer, name, call.wall_us, data)
         world_key = clock.world_key if clock else None
-        save_fate(conn, key, "accepted", None, done.message, _columns(reply), world_key, owed)
+        save_fate(conn, key, "accepted", None, done.message, columns(reply), world_key, owed)
         said = outgoing(reply, command.world, command.actor, command.id)
         if command.dry_run:
             return Answered("accepted", said)
@@ -272,49 +290,9 @@ class Hearing:
         sentence: str,
         faults: tuple[str, ...],
     ) -> Answered:
-        data: dict[str, Any] = {
-            "command_id": command.id,
-            "actor": command.actor,
-            "name": command.name,
-            "status": "refused",
-            "world": command.world,
-            "code": code,
-            "message": sentence,
-            "faults": faults,
-            "dry_run": command.dry_run,
-        }
-        reply = reply_of(self._writer, name, time.time_ns() // 1_000, data)
-        save_fate(conn, key, "refused", code, sentence[:1_000], _columns(reply))
+        reply = refusal(self._writer, command, name, code, sentence, faults)
+        save_fate(conn, key, "refused", code, sentence[:1_000], columns(reply))
         return Answered("refused", outgoing(reply, command.world, command.actor, command.id))
-
-
-def _role_of(conn: Connection, record: Incoming, command: Command) -> Role:
-    given = signature_in(record.headers)
-    if given is None:
-        raise _Unproved("unsigned", "the record has no signature that can be read; see `worldtick control sign`")
-    key = find_key(conn, given.key_id)
-    if key is None:
-        raise _Unproved("unknown_key", f"there is no key {given.key_id}; see `worldtick key list`")
-    if not is_signed_by(bytes(key.public_key), given.signature, record.value or b""):
-        raise _Unproved("forged", f"the signature is not that of key {key.key_id} over these bytes")
-    if key.revoked_at is not None:
-        raise _Unproved("revoked", f"key {key.key_id} was revoked")
-    if key.actor != command.actor:
-        raise _Unproved("wrong_actor", f"key {key.key_id} is not {command.actor}'s")
-    return cast(Role, key.role)  # the table's check allows no other
-
-
-def _refuse_late(command: Command, record: Incoming, wall_us: int, auth: Auth) -> None:
-    now = datetime.fromtimestamp(wall_us / 1_000_000, UTC)
-    issued = command.issued_at
-    if issued is None:
-        if auth == "signed":
-            raise _Coded("expired", "a signed command says when it was issued (issued_at)")
-        issued = datetime.fromtimestamp(record.stamp_ms / 1_000, UTC) if record.stamp_ms > 0 else now
-    if issued - now > timedelta(seconds=AHEAD_S_MAX):
-        raise _Coded("not_yet", f"it was issued after now, at {issued.isoformat()}; mend the sender's clock")
-    if is_expired(command, issued, now, LIFE_S_MAX, LIFE_S):
-        raise _Coded("expired", f"it came too late, or would live over {LIFE_S_MAX} s; send it again under another id")
 
 
 def _standing(clock: Clock) -> dict[str, Any]:
@@ -327,28 +305,7 @@ def _standing(clock: Clock) -> dict[str, Any]:
     }
 
 
-def _stored(answer: Answer) -> Reply:
-    if answer.reply is None or answer.reply_id is None or answer.said_at is None:
-        raise LookupError("a decided command has no reply")
-    return Reply(bytes(answer.reply), answer.reply_id, answer.said_at)
-
-
-def _columns(reply: Reply) -> tuple[bytes, str, str]:
-    return reply.value, reply.reply_id, reply.said_at
-
-
-def _name_of(place: Place) -> str:
-    """What the reply to this very record is named by, where its id decides nothing."""
-    return "/".join(map(str, place))
-
-
 def _inserted(key: int | None) -> int:
     if key is None:
         raise LookupError("this record was just judged by another member")
     return key
-
-
-def _meaning(command: Command) -> bytes:
-    """What a command asks, whenever it was issued: sent again under its id it is the same one."""
-    asked = (command.name, command.world, command.args, command.expected_version, command.dry_run)
-    return hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).digest()

@@ -4,6 +4,7 @@ Lives here: keys, signing, checking. Not here: which keys count (store/keys), wh
 import base64
 import binascii
 import hashlib
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -24,6 +25,7 @@ SIGNATURE_HEADER: Final = (
 )
 _SIGNATURE_BYTES: Final = 64
 _HEADER_BYTES_MAX: Final = 256
+CHECKED_MAX: Final = 256  # remembered: control looks at a record once when it comes and once when it judges
 
 
 class Signature(NamedTuple):
@@ -85,6 +87,7 @@ def signature_in(headers: Headers | None) -> Signature | None:
     return Signature(key_id, signature)
 
 
+@lru_cache(maxsize=CHECKED_MAX)
 def is_signed_by(public: bytes, signature: bytes, value: bytes) -> bool:
     """Whether the holder of a key signed these exact bytes."""
     try:

@@ -25,3 +25,8 @@ class Rates:
         if len(self._buckets) > ACTORS_MAX:
             self._buckets.popitem(last=False)
         return allowed
+
+    def has(self, actor: str, now_s: float) -> bool:
+        """Whether `allows` would say yes; nothing is taken."""
+        tokens, at_s = self._buckets.get(actor, (float(self.burst), now_s))
+        return tokens + max(0.0, now_s - at_s) * self.per_minute / 60 >= 1

@@ -102,7 +102,7 @@ def letter_of(message: Message) -> Letter:
 
 def fetch_letter(kafka: Mapping[str, Any], prefix: str, topic: str, partition: int, offset: int) -> Letter:
     """The dead letter at a place. Raises Faulty for no such topic, Refused if it is not there, Unavailable."""
-    return letter_of(fetch_record(kafka, letters_topic(topic, prefix), partition, offset))
+    return letter_of(fetch_record(kafka, prefix, letters_topic(topic, prefix), partition, offset))
 
 
 def replay_in(

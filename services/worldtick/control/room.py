@@ -47,8 +47,12 @@ RINGS_MAX: Final = 2_000  # ticks rung in one transaction; a ticker rings the re
 JUDGE_S_MAX: Final = 20.0  # of one batch; what is left is read again
 WAIT_S_MAX: Final = 60.0  # how long a paste waits for services before it is dead
 WAIT_POLL_S: Final = 0.25
+NOTICE_EVERY_S: Final = 0.005  # meanwhile
 COMPLETE_EVERY_S: Final = 0.1  # how often it is looked which commands are completed
+SAID_EVERY_S: Final = 0.1  # so often refusals and dead letters go out; what was done is said at once, and they with it
+SAID_MAX: Final = 2_000  # of them wait at most
 OWED_S_MAX: Final = 0.5  # offsets of records that were only passed are committed this often
+UNHURRIED: Final = ("refused", "duplicate")  # fates of commands
 STALE_AFTER_S: Final = 60.0  # a turn may wait for a broker's and a database's own bounds, one after the other
 
 
@@ -90,6 +94,7 @@ class _Round:
 
     verdicts: list[Verdict] = field(default_factory=list)
     said: list[Outgoing] = field(default_factory=list)  # replies and dead letters
+    urgent: bool = False  # something was done, and is said at once
     held: list[Incoming] = field(default_factory=list)  # judged again in the next turn, with all behind them
     waits: bool = False
 
@@ -114,6 +119,9 @@ class Room:
         self._writer = writer
         self._vitals = vitals
         self._accounts: dict[Place, Account] = {}
+        self._later: list[Incoming] = []  # read, and judged with what comes next
+        self._unsaid: list[Outgoing] = []  # replies and letters of judged records, whose offsets are owed with them
+        self._said_at = 0.0
         self._owed: dict[Place, int] = {}  # offsets of judged records that are not committed yet
         self._owed_since = 0.0
         self._group: Any = None  # as it was when the owed records were read
@@ -149,7 +157,7 @@ class Room:
         if failures:
             return
         try:
-            self._publish([], [])
+            self._publish([])
         except Fenced as failed:
             log.warning("control_leaves_uncommitted", extra={"error": str(failed)})
 
@@ -174,25 +182,49 @@ class Room:
             return self._turn(wait)
 
     def _turn(self, wait: Callable[[float], bool] | None) -> int:
-        batch = self._link.poll(POLL_S if wait is None else 0.0)
+        batch = self._link.poll((SAID_EVERY_S if self._unsaid or self._later else POLL_S) if wait is None else 0.0)
         if batch.rebalanced:  # another member may have gone on with what was ours
             self._forget()
-        records = [*self._held, *batch.records]
+        self._later += batch.records
+        if self._may_wait(batch.records):
+            return 0
+        records, self._later = [*self._held, *self._later], []
         if not records:
-            self._publish_if_due([], [])
+            self._publish_if_due([], urgent=False)
             return 0
         self._group = batch.group
         done = self._judge(records)
         rings, reached = self._rings(done.verdicts)
-        self._publish_if_due(rings, done.said)
+        self._unsaid += done.said
+        self._publish_if_due(rings, done.urgent)
         if reached:
             with transaction(self._pool) as conn:
                 raise_published(conn, sorted(reached.items()))
         self._held = done.held
         self._link.pause({(record.topic, record.partition) for record in done.held})
         if done.waits and wait is not None:
-            wait(WAIT_POLL_S)
+            self._rest(wait)
         return len(done.verdicts)
+
+    def _may_wait(self, read: Sequence[Incoming]) -> bool:
+        """Whether all of it can wait a moment for more of its kind, which together cost little more than one."""
+        if self._hearing is None or self._held or not self._later or len(self._later) >= SAID_MAX:
+            return False
+        if time.monotonic() - self._said_at >= SAID_EVERY_S:
+            return False
+        return not any(record.topic != CONTROL_TOPIC or self._hearing.hurries(record) for record in read)
+
+    def _rest(self, wait: Callable[[float], bool]) -> None:
+        """Until a service has finished, a while is over, or something else has come, which pastes must not delay."""
+        until = time.monotonic() + WAIT_POLL_S
+        while time.monotonic() < until and not wait(0):
+            batch = self._link.poll(NOTICE_EVERY_S)
+            if batch.rebalanced:
+                return self._forget()
+            if batch.records:
+                self._held += batch.records
+                return None
+        return None
 
     def _complete(self) -> None:
         """Say what is owed of commands, now and then."""
@@ -206,14 +238,22 @@ class Room:
         if said:
             COMMANDS.labels("completed").inc(said)
 
-    def _verdict(self, record: Incoming) -> Verdict:
+    def _sifted(self, records: Sequence[Incoming]) -> Mapping[tuple[int, int], Verdict]:
+        """Verdicts on commands, by partition and offset, that are cheaper found together."""
+        if self._hearing is None:
+            return {}
+        return self._hearing.sift([record for record in records if record.topic == CONTROL_TOPIC])
+
+    def _verdict(self, record: Incoming, sifted: Mapping[tuple[int, int], Verdict]) -> Verdict:
         if record.topic == CONTROL_TOPIC and self._hearing is not None:
-            return self._hearing.judge(record)
+            return sifted.get((record.partition, record.offset)) or self._hearing.judge(record)
         return self._desk.judge(record)
 
     def _forget(self) -> None:
         self._accounts.clear()
         self._owed.clear()
+        self._unsaid.clear()
+        self._later.clear()
         self._held.clear()
         self._waiting_since.clear()
 
@@ -222,12 +262,13 @@ class Room:
         self._load_accounts({(record.topic, record.partition) for record in records})
         deadline = time.monotonic() + JUDGE_S_MAX
         waiting: set[Place] = set()
+        sifted = self._sifted(records)
         for record in records:
             place = (record.topic, record.partition)
             if place in waiting or time.monotonic() > deadline:
                 done.held.append(record)
                 continue
-            verdict = self._in_time(record, self._verdict(record))
+            verdict = self._in_time(record, self._verdict(record, sifted))
             done.verdicts.append(verdict)
             if isinstance(verdict, Waits):
                 waiting.add(place)
@@ -239,6 +280,7 @@ class Room:
                 done.said.append(dead_letter(record, verdict, self._link.prefix))
             elif isinstance(verdict, Answered):
                 done.said += [verdict.reply, *verdict.sends]
+                done.urgent |= verdict.fate not in UNHURRIED
         return done
 
     def _in_time(self, record: Incoming, verdict: Verdict) -> Verdict:
@@ -263,15 +305,20 @@ class Room:
         rings = [Outgoing(*ring) for _, _, body in page for ring in announced(decode_sealed(body), self._writer)]
         return rings, {world_key: seq for world_key, seq, _ in page}
 
-    def _publish_if_due(self, rings: Sequence[Outgoing], letters: Sequence[Outgoing]) -> None:
-        """Records at once; offsets of what was only passed after a while, for each commit costs the broker a round."""
-        if rings or letters or (self._owed and time.monotonic() - self._owed_since >= OWED_S_MAX):
-            self._publish(rings, letters)
+    def _publish_if_due(self, rings: Sequence[Outgoing], urgent: bool) -> None:
+        """What was done at once, all else after a while: a flood's refusals must not take turns from who is served."""
+        now = time.monotonic()
+        full = len(self._unsaid) >= SAID_MAX
+        said = full or (self._unsaid and now - self._said_at >= SAID_EVERY_S)
+        if rings or urgent or said or (self._owed and now - self._owed_since >= OWED_S_MAX):
+            self._publish(rings)
 
-    def _publish(self, rings: Sequence[Outgoing], letters: Sequence[Outgoing]) -> None:
-        if rings or letters or self._owed:
-            self._link.publish([*rings, *letters], self._with_accounts(), self._group)
+    def _publish(self, rings: Sequence[Outgoing]) -> None:
+        if rings or self._unsaid or self._owed:
+            self._link.publish([*rings, *self._unsaid], self._with_accounts(), self._group)
             self._owed.clear()
+            self._unsaid.clear()
+            self._said_at = time.monotonic()
 
     def _load_accounts(self, places: set[Place]) -> None:
         unknown = sorted(places - set(self._accounts))

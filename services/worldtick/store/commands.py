@@ -30,6 +30,12 @@ _READY = (
     " order by c.command_key limit %s for update of c skip locked"
 )
 _ANSWER = "command_key, actor, id, name, world_id, world_key, sha256, fate, reply, reply_id, said_at"
+_INSERT_JUDGED = """
+insert into command (topic, partition, "offset", stamp_ms, actor, id, name, world_id, sha256, decisive, fate, code,
+  sentence, reply, reply_id, said_at, world_key)
+select * from unnest(%s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],
+  %s::bytea[], %s::boolean[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[], %s::int[])
+on conflict do nothing returning topic, partition, "offset", stamp_ms"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,19 @@ class Answer(NamedTuple):
     reply: bytes | None
     reply_id: str | None
     said_at: str | None
+
+
+class Judged(NamedTuple):
+    """A whole row of a record that asks nothing of any world."""
+
+    place: Place
+    heard: Heard
+    decisive: bool
+    fate: str
+    code: str | None
+    sentence: str | None
+    reply: tuple[bytes, str, str] | None  # value, event id, timestamp
+    world_key: int | None = None
 
 
 class Pending(NamedTuple):
@@ -115,6 +134,16 @@ def find_answer(conn: Connection, place: Place) -> Answer | None:
     return Answer(*row) if row else None
 
 
+def find_all_decided(conn: Connection, named: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Answer]:
+    """The one answer to each of these (actor, id) that was decided."""
+    rows = conn.execute(
+        f"select {_ANSWER} from command join unnest(%s::text[], %s::text[]) as n (actor, id) using (actor, id)"  # noqa: S608
+        " where decisive",
+        ([actor for actor, _ in named], [command_id for _, command_id in named]),
+    ).fetchall()
+    return {(answer.actor or "", answer.command_id or ""): answer for answer in (Answer(*row) for row in rows)}
+
+
 def find_decided(conn: Connection, actor: str, command_id: str) -> Answer | None:
     """The one answer to an actor's id."""
     row = conn.execute(
@@ -156,6 +185,19 @@ def save_fate(
         " where command_key = %s",
         (fate, code, sentence, value, reply_id, said_at, world_key, *waits, owed is not None, command_key),
     )
+
+
+def insert_judged(conn: Connection, judged: Sequence[Judged]) -> set[Place]:
+    """Records with what came of them, all at once; those that are in now. Others had a row, or their id had one."""
+    rows = [
+        (
+            *(*row.place, row.heard.actor, row.heard.command_id, row.heard.name, row.heard.world_id, row.heard.sha256),
+            *(row.decisive, row.fate, row.code, row.sentence, *(row.reply or (None, None, None)), row.world_key),
+        )
+        for row in judged
+    ]
+    found = conn.execute(_INSERT_JUDGED, [list(column) for column in zip(*rows, strict=True)]).fetchall()
+    return {Place(*row) for row in found}
 
 
 def note_carried(conn: Connection, carried: Sequence[tuple[int, int]]) -> None:

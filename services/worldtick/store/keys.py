@@ -1,6 +1,7 @@
 """Keys of those who may command.
 Lives here: rows of `control_key`. Not here: making keys and checking signatures (control/proving)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -36,6 +37,12 @@ def find_key(conn: Connection, key_id: str) -> KeyRow | None:
         (key_id,),
     ).fetchone()
     return KeyRow(*row) if row else None
+
+
+def find_keys(conn: Connection, key_ids: Sequence[str]) -> dict[str, KeyRow]:
+    """Those of these keys that there are, revoked or not."""
+    rows = conn.execute(f"select {_COLUMNS} from control_key where key_id = any(%s)", (list(key_ids),))  # noqa: S608
+    return {row[0]: KeyRow(*row) for row in rows}
 
 
 def list_keys(conn: Connection, actor: str | None) -> list[KeyRow]:

@@ -81,6 +81,12 @@ def find_world(conn: Connection, world_id: str) -> World | None:
     return World(*row) if row else None
 
 
+def find_worlds(conn: Connection, world_ids: Sequence[str]) -> dict[str, World]:
+    """Those of these worlds that there are."""
+    rows = conn.execute(f"select {_COLUMNS} from world where world_id = any(%s)", (list(world_ids),))  # noqa: S608
+    return {world.world_id: world for world in (World(*row) for row in rows)}
+
+
 def list_worlds(conn: Connection, status: str | None, after: str, limit: int) -> list[World]:
     """Worlds in order of their ids, those after `after`; at most `limit` (LIST_MAX)."""
     rows = conn.execute(

@@ -15,8 +15,9 @@ from tests.waiting import running
 from worldtick.cli import catalogue
 from worldtick.cli.main import run
 from worldtick.contracts.wire import EventWriter
+from worldtick.control.admitting import Auth
 from worldtick.control.desk import Rules
-from worldtick.control.hearing import Auth, Manners
+from worldtick.control.hearing import Manners
 from worldtick.control.serve import run_control
 from worldtick.store.db import Pool
 

@@ -23,6 +23,7 @@ from worldtick.clock.worldtime import HOUR_US, SECOND_US, WallTime
 from worldtick.contracts.commands import CONTROL_TOPIC
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.wire import EventWriter
+from worldtick.control.commands import Reach
 from worldtick.control.desk import Desk, Outgoing, Rules
 from worldtick.control.hearing import Hearing, Manners
 from worldtick.control.room import TICK_TOPICS, Room
@@ -50,7 +51,7 @@ class Member:
         house = self._house
         pool = house.pool.face
         self.link = SimLink(house.bus)
-        hearing = Hearing(pool, ALL, Manners(per_minute=house.plan.per_minute), house.writer)
+        hearing = Hearing(pool, ALL, Manners(per_minute=house.plan.per_minute), Reach(house.writer))
         desk = Desk(pool, ALL, Rules(default_world="w0"))
         self.room = self._make(self.link, desk, pool, house.writer, hearing=hearing)
         self._failed = False

@@ -8,6 +8,7 @@ from typing import Any, Final
 from tests.simulation.commands.seams import Seams
 from tests.simulation.kafka import Broker, Entry, Group, Log, Transaction
 from worldtick.contracts.commands import CONTROL_TOPIC, REPLY_TOPIC
+from worldtick.contracts.topics import SIMULATION_EVENT
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.desk import Incoming, Outgoing
 from worldtick.control.link import Batch, Place
@@ -24,7 +25,7 @@ class Bus:
 
     def __init__(self, partitions: int, seams: Seams) -> None:
         self.seams = seams
-        self.broker = Broker(1, (*READ, REPLY_TOPIC, *(f"{topic}.dlq" for topic in READ)))
+        self.broker = Broker(1, (*READ, REPLY_TOPIC, SIMULATION_EVENT, *(f"{topic}.dlq" for topic in READ)))
         self.broker.topics[CONTROL_TOPIC] = [Log(CONTROL_TOPIC, number) for number in range(partitions)]
         self.places: list[Place] = [(topic, log.partition) for topic in READ for log in self.broker.topics[topic]]
         self.group = Group("control", len(self.places))

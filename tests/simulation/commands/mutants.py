@@ -13,7 +13,7 @@ from tests.simulation.commands.run import Mutant
 from tests.simulation.commands.seams import Seams
 from tests.simulation.kafka import Group, Transaction
 from worldtick.contracts.wire import EventWriter
-from worldtick.control import completing, hearing, room
+from worldtick.control import completing, hearing, room, sifting
 from worldtick.control.desk import Answered, Incoming, Outgoing, Verdict, worlds_to_ring
 from worldtick.control.hearing import Hearing
 from worldtick.control.link import Place as LogPlace
@@ -65,8 +65,12 @@ def _undecisive(conn: Connection, place: Place, heard: Heard, decisive: bool) ->
     return insert_heard(conn, place, heard, False)
 
 
-def _own_id_only(command: Any) -> bytes:
-    return b"the same whatever it asks"
+@contextmanager
+def _meaning_ignored() -> Iterator[None]:
+    """An id stands for whatever is asked under it."""
+    same = lambda command: b"the same whatever it asks"  # noqa: E731
+    with patch.object(hearing, "meaning", same), patch.object(sifting, "meaning", same):
+        yield
 
 
 def _effect_apart() -> AbstractContextManager[Any]:
@@ -145,31 +149,33 @@ def _rings_of_pastes(verdicts: Sequence[Verdict]) -> list[int]:
 
 
 def _again_unrung() -> AbstractContextManager[Any]:
-    again = hearing._again
+    again = Hearing._again
 
-    def unrung(known: Answer, command: Any) -> Any:
-        verdict = again(known, command)
+    def unrung(self: Hearing, conn: Connection, known: Answer, command: Any) -> Any:
+        verdict = again(self, conn, known, command)
         return replace(verdict, rings=None) if isinstance(verdict, Answered) else verdict
 
-    return patch.object(hearing, "_again", unrung)
+    return patch.object(Hearing, "_again", unrung)
 
 
 class OffsetsFirst(Room):
     """Offsets in a transaction before that of the replies."""
 
-    def _publish(self, rings: Sequence[Outgoing], letters: Sequence[Outgoing]) -> None:
-        super()._publish([], [])
-        if rings or letters:
-            self._link.publish([*rings, *letters], {}, None)
+    def _publish(self, rings: Sequence[Outgoing]) -> None:
+        said, self._unsaid = [*rings, *self._unsaid], []
+        super()._publish([])
+        if said:
+            self._link.publish(said, {}, None)
 
 
 class RepliesFirst(Room):
     """Replies in a transaction before that of the offsets."""
 
-    def _publish(self, rings: Sequence[Outgoing], letters: Sequence[Outgoing]) -> None:
-        if rings or letters:
-            self._link.publish([*rings, *letters], {}, None)
-        super()._publish([], [])
+    def _publish(self, rings: Sequence[Outgoing]) -> None:
+        said, self._unsaid = [*rings, *self._unsaid], []
+        if said:
+            self._link.publish(said, {}, None)
+        super()._publish([])
 
 
 class SqlLast(Room):
@@ -251,7 +257,7 @@ def _never_owed() -> AbstractContextManager[Any]:
 MUTANTS = (
     Mutant("records_not_keyed", "a command's row is keyed by its record", _records_not_keyed),
     Mutant("id_not_decisive", "one id of an actor is done once", replaced(hearing, "insert_heard", _undecisive)),
-    Mutant("meaning_ignored", "an id is refused to another command", replaced(hearing, "_meaning", _own_id_only)),
+    Mutant("meaning_ignored", "an id is refused to another command", _meaning_ignored),
     Mutant("effect_apart", "effect, row and reply are one SQL transaction", _effect_apart),
     Mutant("sql_last", "that transaction commits before the reply goes out", room=SqlLast),
     Mutant("offsets_first", "replies and offsets are one Kafka transaction", room=OffsetsFirst),

@@ -105,7 +105,7 @@ class People:
             )
         late = rng.random() < 0.05
         if late:
-            fields["issued_at"] = (now + timedelta(seconds=rng.choice((-400, 4_000)))).isoformat()
+            fields["issued_at"] = (now + timedelta(seconds=rng.choice((-400, 40_000)))).isoformat()
         return _written(fields, late)
 
 

@@ -7,11 +7,12 @@ from unittest.mock import patch
 
 from tests.small_worlds import T0
 from worldtick.clock.worldtime import SECOND_US, WallTime
-from worldtick.control import asking, hearing, room
+from worldtick.control import admitting, asking, hearing, hurry, replaying, room, sifting
 from worldtick.store.db import Pool
 from worldtick.ticker import publishing
 from worldtick.ticker.pacer import SteadyWall
 
+LEAST_WAIT_S = 0.02  # so that whoever only looks, again and again, comes to an end
 LONG_NAP_S = 5.0  # whoever sleeps at all oversleeps, so that no loop of naps is long
 
 
@@ -39,7 +40,7 @@ class Wall(SteadyWall):
 
     def wait(self, seconds: float) -> bool:
         """For a notice of services, in vain."""
-        self.pass_by(int(seconds * SECOND_US))
+        self.pass_by(int(max(seconds, LEAST_WAIT_S) * SECOND_US))
         return False
 
     def sleep(self, seconds: float) -> None:
@@ -56,7 +57,7 @@ def on_the_wall(wall: Wall) -> Iterator[None]:
         yield wall.wait
 
     with ExitStack() as stack:
-        for module in (asking, hearing, room, publishing):
+        for module in (admitting, asking, hearing, hurry, replaying, room, sifting, publishing):
             stack.enter_context(patch.object(module, "time", wall))
         stack.enter_context(patch.object(room, "listening", listening))
         yield
