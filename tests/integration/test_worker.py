@@ -12,9 +12,13 @@ from tests.integration.conftest import RunWorker
 from tests.small_worlds import COUNT, MARKET, T0, make_world, read_topic
 from tests.waiting import until
 from worldtick.clock.worldtime import HOUR_US, WallTime
+from worldtick.contracts.sealed import decode_sealed
+from worldtick.contracts.wire import EventWriter
 from worldtick.runtime.metrics import REGISTRY
 from worldtick.runtime.worker import Place
+from worldtick.sealing.rings import TOPIC_OF_STREAM, ring_on
 from worldtick.store.db import Pool, transaction
+from worldtick.store.ticks import newest_of_streams
 from worldtick.store.worlds import slice_positions
 from worldtick.ticker.orders import Order
 from worldtick.ticker.publishing import Publisher
@@ -62,3 +66,47 @@ def test_ticks_become_events_once_and_in_order(
     assert len(seqs) == 20
     assert all(said == list(range(1, 49)) for said in seqs.values())
     assert max(Counter(event["event_id"] for event in events).values()) == 1
+
+
+def test_an_heir_notes_what_its_predecessor_published(
+    pool: Pool, publisher: Publisher, place: Place, run_worker: RunWorker
+) -> None:
+    """Published, and killed before it was noted: what is committed on Kafka is noted by whoever comes next."""
+    keys = [make_world(pool, "w", ("count",), daily=False)]
+    _tick(pool, publisher, 3, CATALOGUE)
+    with run_worker(COUNT):
+        until(lambda: set(_versions(pool, keys)) == {3})
+    noted = "select sum(next_offset) from published"
+    with transaction(pool) as conn:
+        before = conn.execute(noted).fetchone()
+        conn.execute("delete from published")
+    assert before is not None
+    assert before[0] >= 3
+    with run_worker(COUNT):
+        until(lambda: _one(pool, noted) == before)
+
+
+def test_a_state_is_stored_when_it_is_asked_for(
+    pool: Pool, publisher: Publisher, place: Place, run_worker: RunWorker
+) -> None:
+    """A ring that asks for it stores each state where it stands, of which else only some would be."""
+    key = make_world(pool, "w", ("count", "market"), daily=False)
+    stored = "select min(snapshot_version), max(snapshot_version) from slice"
+    with run_worker(COUNT, snapshot_bytes_per_tick=1), run_worker(MARKET, snapshot_bytes_per_tick=1):
+        _tick(pool, publisher, 3, CATALOGUE)
+        until(lambda: set(_versions(pool, [key])) == {3})
+        assert _one(pool, stored) != (3, 3)
+        with transaction(pool) as conn:
+            newest = newest_of_streams(conn, key)
+        writer = EventWriter()
+        for stream, body in newest:
+            ring = ring_on(TOPIC_OF_STREAM[stream], decode_sealed(bytes(body)), writer, snapshot=True)
+            publisher._produce([ring])
+        publisher._flush()
+        until(lambda: _one(pool, stored) == (3, 3))
+    assert [event["data"]["seq"] for event in _events(place)].count(3) == 2
+
+
+def _one(pool: Pool, question: str) -> Any:
+    with transaction(pool) as conn:
+        return conn.execute(question).fetchone()

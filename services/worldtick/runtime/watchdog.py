@@ -1,17 +1,22 @@
-"""The watchdog: ends a process whose step hangs, so that its successor finds the step out; cuts calls that hang.
+"""The watchdog: ends a process whose step hangs, so that its successor finds the step out; cuts calls that hang; tells
+where a loop stands that does not come round. Its silence itself is what /healthz shows (vitals).
 Lives here: one thread that looks at the time. Not here: what becomes of a step (protocol) or a call (postgres)."""
 
 import logging
 import os
+import sys
 import threading
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, Protocol
 
 log = logging.getLogger(__name__)
 
 EXIT_HUNG: Final = 70
 LOOK_S: Final = 0.2
+STUCK_S: Final = 60.0  # a loop that has not come round for so long tells where it stands
 
 
 class Stepping(Protocol):
@@ -30,10 +35,18 @@ class Calling(Protocol):
 class Watchdog:
     """Watches one worker until it is closed."""
 
-    def __init__(self, stepping: Stepping, timeout_s: float, callers: Sequence[Calling] = ()) -> None:
+    def __init__(
+        self,
+        stepping: Stepping,
+        timeout_s: float,
+        callers: Sequence[Calling] = (),
+        turned_at: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._stepping = stepping
         self._callers = callers
         self._timeout_s = timeout_s
+        self._turned_at = turned_at  # when the loop came round last, monotonic
+        self._told_of = 0.0
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
@@ -52,3 +65,21 @@ class Watchdog:
                 fields = {"world": now[1], "place": now[2], "timeout_s": self._timeout_s}
                 log.critical("step_hung", extra=fields)
                 os._exit(EXIT_HUNG)  # nothing else ends a thread that does not come back
+            self._tell_if_stuck()
+
+    def _tell_if_stuck(self) -> None:
+        turned_at = self._turned_at()
+        if time.monotonic() - turned_at > STUCK_S and self._told_of != turned_at:
+            self._told_of = turned_at
+            log.error("loop_stuck", extra={"silent_s": STUCK_S, "stacks": stacks()})
+
+
+def stacks() -> dict[str, list[str]]:
+    """Where each thread of this process stands: its name -> file:line function, the innermost last."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return {
+        f"{names.get(ident, '?')}/{ident}": [
+            f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in traceback.extract_stack(top)
+        ]
+        for ident, top in sys._current_frames().items()
+    }

@@ -86,7 +86,7 @@ class Worker:
         self._settled = False  # whether positions are those of the committed offsets
         self._releases: set[int] = set()  # revoked and not yet let go
         self._published: dict[int, int] = {}
-        self._published_at = self._seen_at = self._probed_at = self._settled_at = time.monotonic()
+        self._published_at = self._seen_at = self._probed_at = self._settled_at = self._turned_at = time.monotonic()
         self._slot: int | None = None
         self._slot_taken_over = 0  # which connection of the keeper's holds it
 
@@ -159,7 +159,7 @@ class Worker:
         self._pipeline = Pipeline(self._commit, self._publish, self._protocol.fail)
         self._feed = Feed(place.kafka, self._group, self._topic, place.session_timeout_ms)
         callers = (self._keeper, self._sql, self._commit_sql, self._output_sql)
-        self._watchdog = Watchdog(self._protocol, place.step_timeout_s, callers)
+        self._watchdog = Watchdog(self._protocol, place.step_timeout_s, callers, lambda: self._turned_at)
         log.info("worker_started", extra={"service": service.name, "worker": self._worker_key, "group": self._group})
 
     def _hold_slot(self) -> None:
@@ -198,7 +198,7 @@ class Worker:
 
     def _turn(self) -> bool:
         """One time round; whether something was done well."""
-        now = time.monotonic()
+        now = self._turned_at = time.monotonic()
         self._keep(now)
         if self._settled and self._pipeline.failed:
             raise self._pipeline_failure()
@@ -265,6 +265,8 @@ class Worker:
         self._feed.prove_membership(committed)
         placed, holes = self._in_log(committed)
         self._protocol.place(placed)
+        # A predecessor that was killed may have published and not noted it; without a note its rows are never pruned.
+        self._published |= {partition: offset for partition, (offset, _) in placed.items()}
         self._feed.seek({partition: offset for partition, (offset, _) in placed.items()} | holes)
         # Before what hangs is read: rows in a hole are the hole's own, and would be published twice.
         gaps = [self._protocol.hole(partition, begins, self._feed.group()) for partition, begins in holes.items()]
