@@ -38,8 +38,10 @@ def main() -> None:
         record = consumer.poll(1.0)
         if record is None:
             continue
-        if record.error():
-            raise SystemExit(f"bare echo: {record.error()}")
+        if (error := record.error()) is not None:
+            if error.fatal():
+                raise SystemExit(f"bare echo: {error}")
+            continue  # such as a topic that was just made, which not every broker thread knows yet
         after = [TopicPartition(str(record.topic()), record.partition() or 0, (record.offset() or 0) + 1)]
         if record.key() == PLAIN:
             plain.produce(course["output"], record.value(), record.key())
