@@ -354,7 +354,7 @@ def main() -> None:
     kafka, prefix = {"bootstrap.servers": told["bootstrap"]}, told["prefix"]
     pool = open_pool(told["database_url"], CONNECTIONS, "control")
     with until_signal() as stop:
-        manners = Manners("signed", RATE, prefix)
+        manners = Manners("signed", RATE)
         run_control(kafka, pool, CATALOGUE, EventWriter(), Rules(prefix=prefix), stop, manners=manners)
     pool.close()
 

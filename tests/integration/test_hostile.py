@@ -42,7 +42,7 @@ def _control(kafka: str, prefix: str, pool: Pool) -> Iterator[Courier]:
     """Control, which demands signatures, and an honest sender."""
 
     def work(stop: threading.Event) -> None:
-        manners = Manners("signed", RATE, prefix)
+        manners = Manners("signed", RATE)
         rules = Rules(prefix=prefix)
         run_control({"bootstrap.servers": kafka}, pool, CATALOGUE, EventWriter(), rules, stop, manners=manners)
 

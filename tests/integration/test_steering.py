@@ -39,7 +39,7 @@ def _courier(kafka: str, prefix: str, pool: Pool) -> Iterator[Courier]:
     """Control at work, and somebody who commands."""
 
     def work(stop: threading.Event) -> None:
-        servers, rules, manners = {"bootstrap.servers": kafka}, Rules(prefix=prefix), Manners(prefix=prefix)
+        servers, rules, manners = {"bootstrap.servers": kafka}, Rules(prefix=prefix), Manners()
         run_control(servers, pool, CATALOGUE, EventWriter(), rules, stop, manners=manners)
 
     with running(work):

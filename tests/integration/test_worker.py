@@ -13,10 +13,11 @@ from tests.small_worlds import COUNT, MARKET, T0, make_world, read_topic
 from tests.waiting import until
 from worldtick.clock.worldtime import HOUR_US, WallTime
 from worldtick.contracts.sealed import decode_sealed
+from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM
 from worldtick.contracts.wire import EventWriter
 from worldtick.runtime.metrics import REGISTRY
 from worldtick.runtime.worker import Place
-from worldtick.sealing.rings import TOPIC_OF_STREAM, ring_on
+from worldtick.sealing.rings import ring_on
 from worldtick.store.db import Pool, transaction
 from worldtick.store.ticks import newest_of_streams
 from worldtick.store.worlds import slice_positions
@@ -100,7 +101,7 @@ def test_a_state_is_stored_when_it_is_asked_for(
             newest = newest_of_streams(conn, key)
         writer = EventWriter()
         for stream, body in newest:
-            ring = ring_on(TOPIC_OF_STREAM[stream], decode_sealed(bytes(body)), writer, snapshot=True)
+            ring = ring_on(TICK_TOPIC_OF_STREAM[stream], decode_sealed(bytes(body)), writer, snapshot=True)
             publisher._produce([ring])
         publisher._flush()
         until(lambda: _one(pool, stored) == (3, 3))

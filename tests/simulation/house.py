@@ -35,13 +35,13 @@ from worldtick.contracts.ids import home_partition, slice_key
 from worldtick.contracts.rings import Ring
 from worldtick.contracts.sealed import SealedTick
 from worldtick.contracts.stamps import rfc3339
+from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM
 from worldtick.contracts.wire import EventWriter
 from worldtick.runtime.effects import Diverge, Record, Writes
 from worldtick.runtime.protocol import Protocol
 from worldtick.runtime.service import Service
 from worldtick.runtime.splitting import slice_ring
 from worldtick.sealing.draft import Catalogue
-from worldtick.sealing.rings import TOPIC_OF_STREAM
 
 FAULTY_STEPS = 400  # while faults may come
 QUIET_STEPS_MAX = 6_000  # within which all must be done once they end
@@ -88,7 +88,7 @@ class House:
 
     def _build(self) -> None:
         plan = self.plan
-        self.broker = Broker(plan.partitions, [*TOPIC_OF_STREAM.values(), SLICE_TOPIC])
+        self.broker = Broker(plan.partitions, [*TICK_TOPIC_OF_STREAM.values(), SLICE_TOPIC])
         self.event_logs = Broker(plan.partitions, ["simulation.event"]).topics["simulation.event"]
         self._event_reads = [0] * plan.partitions
         self.groups = {name: Group(name, plan.partitions) for name in plan.services}
@@ -163,7 +163,7 @@ class House:
         home = home_partition(tick.world, self.plan.partitions)
         entry = self.broker.topics[topic][home].append(value)
         self.say("%s rings %s %d on %s/%d at %d", who, tick.world, tick.seq, topic, home, entry.offset)
-        if self.plan.fanned and topic == TOPIC_OF_STREAM[STREAMS[self.plan.services[0]]]:
+        if self.plan.fanned and topic == TICK_TOPIC_OF_STREAM[STREAMS[self.plan.services[0]]]:
             self._split(tick)
 
     def _split(self, tick: SealedTick) -> None:

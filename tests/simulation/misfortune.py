@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tests.simulation.promises import Broken
+from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM
 from worldtick.runtime.effects import PARKED, WELL
-from worldtick.sealing.rings import TOPIC_OF_STREAM, ring_on, rings_of
+from worldtick.sealing.rings import ring_on, rings_of
 
 if TYPE_CHECKING:
     from tests.simulation.house import House
@@ -210,7 +211,7 @@ class Misfortune:
 
     def _input(self, kind: str) -> bool:
         house = self.house
-        topic = house.rng.choice(list(TOPIC_OF_STREAM.values()))
+        topic = house.rng.choice(list(TICK_TOPIC_OF_STREAM.values()))
         partition = house.rng.randrange(house.plan.partitions)
         log = house.broker.topics[topic][partition]
         world_key = house.rng.choice(list(house.store.worlds))

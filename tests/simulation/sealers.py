@@ -14,8 +14,9 @@ from worldtick.contracts.errors import Unreadable
 from worldtick.contracts.ids import home_partition
 from worldtick.contracts.rings import Unsealed, decode_paste, decode_ring
 from worldtick.contracts.sealed import SealedTick
+from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM
 from worldtick.sealing.draft import Catalogue, Draft, Facts, carried_facts, consumers_of, fill, fitting
-from worldtick.sealing.rings import TOPIC_OF_STREAM, ring_on, rings_of
+from worldtick.sealing.rings import ring_on, rings_of
 from worldtick.sealing.seal import admissible, standing_of
 from worldtick.store.clocks import Clock
 
@@ -155,7 +156,7 @@ def ring_overdue(house: "House", world_key: int) -> bool:
     for stream in streams:
         place = house.store.newest(world, stream)
         seq = place if stream == "all" else world.seq_by_place[stream, place]
-        record = ring_on(TOPIC_OF_STREAM[stream], world.ticks[seq], house.writer)
+        record = ring_on(TICK_TOPIC_OF_STREAM[stream], world.ticks[seq], house.writer)
         house.ring("overdue ring", record.topic, world.ticks[seq], record.value)
     return bool(streams)
 
@@ -168,7 +169,7 @@ class Control:
         self.keyed = True  # a mutant seals a paste as often as it reads it
         self.dead: list[tuple[str, int, int]] = []
         self.places = [
-            (topic, partition) for topic in TOPIC_OF_STREAM.values() for partition in range(house.plan.partitions)
+            (topic, partition) for topic in TICK_TOPIC_OF_STREAM.values() for partition in range(house.plan.partitions)
         ]
         self.committed: dict[tuple[str, int], int] = dict.fromkeys(self.places, 0)
         self._read = dict(self.committed)

@@ -136,7 +136,7 @@ def _control(settings: Settings, vitals: Vitals) -> Loop:
     from worldtick.control.serve import run_control
 
     auth = cast(Auth, settings.control_auth)
-    manners = Manners(auth, settings.control_rate, settings.topic_prefix, settings.scenario_defaults)
+    manners = Manners(auth, settings.control_rate, settings.scenario_defaults)
     if auth == "none":
         log.warning("commands_unproved", extra={"remedy": "set WORLDTICK_CONTROL_AUTH=signed where others can write"})
 

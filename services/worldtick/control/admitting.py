@@ -16,7 +16,7 @@ from worldtick.control.commands import Role
 from worldtick.control.desk import Incoming
 from worldtick.control.proving import is_signed_by, signature_in
 from worldtick.control.replies import Reply, reply_of
-from worldtick.store.commands import Answer
+from worldtick.store.commands import Answer, Heard
 from worldtick.store.keys import KeyRow
 from worldtick.store.pastes import Place
 
@@ -84,6 +84,26 @@ def stored(answer: Answer) -> Reply:
     if answer.reply is None or answer.reply_id is None or answer.said_at is None:
         raise LookupError("a decided command has no reply")
     return Reply(bytes(answer.reply), answer.reply_id, answer.said_at)
+
+
+def taken(command: Command) -> str:
+    """Why a command is refused whose id another one has."""
+    return f"id {command.id!r} of {command.actor} was given to another command; take a new one"
+
+
+def first_name(command: Command) -> str:
+    """What the reply to the one record that decides an id is named by."""
+    return f"{command.actor}/{command.id}/first"
+
+
+def heard_of(command: Command) -> Heard:
+    """A command as its row has it."""
+    return Heard(command.actor, command.id, command.name, command.world, meaning(command))
+
+
+def heard_nothing(record: Incoming) -> Heard:
+    """The same of a record that cannot be read."""
+    return Heard(None, None, None, None, hashlib.sha256(record.value or b"").digest())
 
 
 def columns(reply: Reply) -> tuple[bytes, str, str]:

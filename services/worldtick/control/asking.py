@@ -7,8 +7,8 @@ from typing import Any
 
 from worldtick.contracts.errors import Faulty, Refused
 from worldtick.contracts.sealed import Directive
-from worldtick.control.documents import Document, unfit
-from worldtick.control.faults import near, validated
+from worldtick.control.documents import unfit
+from worldtick.control.faults import asked, near
 from worldtick.control.naming import named_world
 from worldtick.runtime.memory import section_of
 from worldtick.runtime.service import Service
@@ -50,11 +50,7 @@ def _checked(service: Service[Any], name: str, args: Mapping[str, Any], scenario
     if name not in service.directives:
         raise Refused(f"service {service.name!r} has no directive {name!r}{near(name, service.directives)}")
     what = f"directive {service.name}.{name}"
-    faults: list[str] = []
-    context = {"section": section_of(service, scenario)}
-    model = validated(service.directives[name], Document("args", dict(args)), dict(args), (), faults, context)
-    if model is None:
-        raise Faulty(what, faults)
+    model = asked(service.directives[name], what, args, {"section": section_of(service, scenario)})
     stored = model.model_dump(mode="json")
     if any(unfit(text) for text in _texts(stored)):
         raise Faulty(what, ["holds characters that no text may hold: NUL or half a surrogate pair"])

@@ -13,10 +13,9 @@ from worldtick.clock.errors import Backwards, NotAMoment, NotAScale, NotATurn, S
 from worldtick.clock.firings import parse_duration_us
 from worldtick.clock.scale import parse_scale
 from worldtick.clock.simulator import world_time_of
-from worldtick.contracts.errors import Faulty, Refused
+from worldtick.contracts.errors import Refused
 from worldtick.contracts.stamps import Stamp
-from worldtick.control.documents import Document
-from worldtick.control.faults import near, validated
+from worldtick.control.faults import asked, near
 from worldtick.control.scenario import Duration, ScaleText
 from worldtick.sealing.draft import AGENDA
 from worldtick.sealing.steering import course_of, steer
@@ -104,11 +103,7 @@ def read_args(name: str, args: Mapping[str, Any]) -> BaseModel:
     """A command's arguments. Raises Refused for a command that there is not, Faulty naming every fault."""
     if name not in COMMANDS:
         raise Refused(f"there is no command {name!r}{near(name, COMMANDS)}")
-    faults: list[str] = []
-    read = validated(COMMANDS[name].model, Document("args", dict(args)), dict(args), (), faults)
-    if read is None:
-        raise Faulty(name, faults)
-    return read
+    return asked(COMMANDS[name].model, name, args)
 
 
 def apply(conn: Connection, clock: Clock, name: str, args: BaseModel, wall_us: int) -> bool:

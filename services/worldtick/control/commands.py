@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from worldtick.contracts.errors import Faulty, Refused
 from worldtick.contracts.schema_registry import SchemaRegistry
 from worldtick.contracts.sealed import decode_sealed
+from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM
 from worldtick.contracts.wire import EventWriter
 from worldtick.control import clocks
 from worldtick.control.asking import ask_in
@@ -18,13 +19,12 @@ from worldtick.control.clocks import Nothing
 from worldtick.control.configuring import Configure, configure
 from worldtick.control.creation import archive_world_in, create_world_in
 from worldtick.control.desk import Outgoing
-from worldtick.control.documents import Document
-from worldtick.control.faults import near, validated
+from worldtick.control.faults import asked, near
 from worldtick.control.replaying import Letter, Sent, record_in, replay_in
 from worldtick.control.scenario import NO_DEFAULTS, Defaults, Word, load_scenario, read_scenario
 from worldtick.control.ticking import Force, Manual, seal_asked
 from worldtick.sealing.draft import AGENDA, Catalogue
-from worldtick.sealing.rings import TOPIC_OF_STREAM, ring_on
+from worldtick.sealing.rings import ring_on
 from worldtick.store.clocks import Clock
 from worldtick.store.db import Connection
 from worldtick.store.ticks import newest_of_streams
@@ -72,6 +72,12 @@ class Call:
         if self.clock is None:
             raise AssertionError(f"{self.name} is about a world, and was called without one")
         return self.clock
+
+    def about(self) -> World:
+        """The world."""
+        if self.world is None:
+            raise AssertionError(f"{self.name} is about a world, and was called without one")
+        return self.world
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +177,8 @@ def _tick(call: Call, args: Force | Manual) -> Done:
 
 
 def _task(call: Call, args: Task) -> Done:
-    if call.world is None:
-        raise AssertionError(f"{call.name} is about a world, and was called without one")
     what = call.name.removeprefix("task.")
-    number, _ = ask_in(call.conn, call.catalogue, call.world, AGENDA, f"timer_{what}", {"id": args.task})
+    number, _ = ask_in(call.conn, call.catalogue, call.about(), AGENDA, f"timer_{what}", {"id": args.task})
     return Done(True, f"some tick soon {what}s it", directive_id=number)
 
 
@@ -203,10 +207,8 @@ def _snapshot(call: Call, args: Nothing) -> Done:
 
 def _storing(call: Call, _: Nothing) -> Sequence[Outgoing]:
     """The newest ring of each stream again, which now asks for states to be stored."""
-    if call.world is None:
-        return ()
-    newest = newest_of_streams(call.conn, call.world.world_key)
-    rings = [(TOPIC_OF_STREAM[stream], decode_sealed(bytes(body))) for stream, body in newest]
+    newest = newest_of_streams(call.conn, call.about().world_key)
+    rings = [(TICK_TOPIC_OF_STREAM[stream], decode_sealed(bytes(body))) for stream, body in newest]
     return [Outgoing(*ring_on(topic, tick, call.reach.writer, snapshot=True)) for topic, tick in rings]
 
 
@@ -222,9 +224,7 @@ def _clock(call: Call, args: BaseModel) -> Done:
 
 def _ask(call: Call, args: Mapping[str, Any]) -> Done:
     service, _, name = call.name.removeprefix(DIRECTIVE).partition(".")
-    if call.world is None:
-        raise AssertionError(f"{call.name} is about a world, and was called without one")
-    number, _stored = ask_in(call.conn, call.catalogue, call.world, service, name, args)
+    number, _stored = ask_in(call.conn, call.catalogue, call.about(), service, name, args)
     return Done(True, "some tick soon carries it", directive_id=number)
 
 
@@ -271,20 +271,12 @@ def perform(kind: CommandKind, call: Call, args: Mapping[str, Any]) -> Done:
     """Validate the arguments and do it, in the caller's transaction. Raises Faulty naming every fault, or Refused."""
     if kind.name.startswith(DIRECTIVE):  # checked against the world's own section, by whoever queues it
         return kind.act(call, args)
-    return kind.act(call, _read(kind, args))
+    return kind.act(call, asked(kind.model, kind.name, args))
 
 
 def sent_by(kind: CommandKind, call: Call, args: Mapping[str, Any]) -> Sequence[Outgoing]:
     """What an accepted command sent beside its reply, for a record that is read again. Raises Refused: it is gone."""
-    return () if kind.sent is None else kind.sent(call, _read(kind, args))
-
-
-def _read(kind: CommandKind, args: Mapping[str, Any]) -> Any:
-    faults: list[str] = []
-    read = validated(kind.model, Document("args", dict(args)), dict(args), (), faults)
-    if read is None:
-        raise Faulty(kind.name, faults)
-    return read
+    return () if kind.sent is None else kind.sent(call, asked(kind.model, kind.name, args))
 
 
 def refuse_unallowed(kind: CommandKind, actor: str, role: Role, world: World | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from worldtick.contracts.errors import Faulty
 from worldtick.control.documents import FAULTS_MAX, Document, Path
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -27,6 +28,15 @@ def validated(
             path = at + _within(error["loc"], data)
             faults.append(f"{document.place(path)}: {_sentence(error, model)}")
         return None
+
+
+def asked(model: type[Model], what: str, args: Mapping[str, Any], context: Any = None) -> Model:
+    """The arguments of something that is asked for. Raises Faulty, which names `what` and every fault."""
+    faults: list[str] = []
+    read = validated(model, Document("args", dict(args)), dict(args), (), faults, context)
+    if read is None:
+        raise Faulty(what, faults)
+    return read
 
 
 def near(word: str, words: Iterable[str]) -> str:

@@ -1,7 +1,6 @@
 """The hearing: one record of world.control after another, each proved, judged, done and answered in one transaction.
 Lives here: the order of the checks, the row that makes each command once. Not here: what commands do (commands)."""
 
-import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -20,12 +19,15 @@ from worldtick.control.admitting import (
     Coded,
     Unproved,
     columns,
-    meaning,
+    first_name,
+    heard_nothing,
+    heard_of,
     name_of,
     refusal,
     refuse_late,
     role_of,
     stored,
+    taken,
     too_many,
 )
 from worldtick.control.commands import (
@@ -67,7 +69,6 @@ class Manners:
 
     auth: Auth = "none"
     per_minute: int = 6_000  # of one actor
-    prefix: str = ""
     defaults: Defaults = field(default_factory=lambda: NO_DEFAULTS)
 
 
@@ -78,7 +79,7 @@ class Hearing:
         self._pool = pool
         self._catalogue = catalogue
         self._manners = manners
-        self._reach = reach or Reach(prefix=manners.prefix)
+        self._reach = reach or Reach()
         self._writer = self._reach.writer
         self._known = commands_of(catalogue)
         self._rates = Rates(manners.per_minute, max(1, manners.per_minute // BURST_PER_MINUTE))
@@ -88,10 +89,9 @@ class Hearing:
         """The verdicts, by partition and offset, that need no world: of a flood, nearly all. Raises as judge does."""
         if len(records) < SIFTED_MIN:
             return {}
-        places = {(record.partition, record.offset): self._place(record) for record in records}
         sieve = Sieve(self._writer, self._manners.auth, self._rates, self._known, self._hurry)
         try:
-            return sieve.sift(self._pool, [(record, places[record.partition, record.offset]) for record in records])
+            return sieve.sift(self._pool, [(record, self._place(record)) for record in records])
         except (Unavailable, ProgrammingError):
             raise
         except Exception:  # each is judged by itself then, so that what is at fault is found
@@ -127,20 +127,19 @@ class Hearing:
         with transaction(self._pool) as conn:
             if (known := find_answer(conn, place)) is not None:
                 return self._again(conn, known, command)
-            return self._hear(conn, record, place, command, meaning(command))
+            return self._hear(conn, record, place, command)
 
     def _place(self, record: Incoming) -> Place:
-        return Place(self._manners.prefix + record.topic, record.partition, record.offset, record.stamp_ms)
+        return Place(self._reach.prefix + record.topic, record.partition, record.offset, record.stamp_ms)
 
     def _audit_dead(self, record: Incoming, dead: Unreadable) -> None:
-        heard = Heard(None, None, None, None, hashlib.sha256(record.value or b"").digest())
         with transaction(self._pool) as conn:
-            key = insert_heard(conn, self._place(record), heard, False)
+            key = insert_heard(conn, self._place(record), heard_nothing(record), False)
             if key is not None:
                 save_fate(conn, key, "dead", dead.reason, str(dead)[:1_000], None)
 
-    def _hear(self, conn: Connection, record: Incoming, place: Place, command: Command, digest: bytes) -> Answered:
-        heard = Heard(command.actor, command.id, command.name, command.world, digest)
+    def _hear(self, conn: Connection, record: Incoming, place: Place, command: Command) -> Answered:
+        heard = heard_of(command)
         try:
             role = self._proved(conn, record, command)
         except Unproved as unproved:
@@ -173,15 +172,14 @@ class Hearing:
             raise Refused("this record was just judged elsewhere")
         key = _inserted(insert_heard(conn, place, heard, False))
         if first.sha256 != heard.sha256:
-            said = f"id {command.id!r} of {command.actor} was given to another command; take a new one"
-            return self._refuse(conn, key, command, name_of(place), "id_taken", said, ())
+            return self._refuse(conn, key, command, name_of(place), "id_taken", taken(command), ())
         said_before = stored(first)
         save_fate(conn, key, "duplicate", None, None, columns(said_before), first.world_key)
         return Answered("duplicate", outgoing(said_before, command.world, command.actor, command.id, again=True))
 
     def _decide(self, conn: Connection, key: int, record: Incoming, command: Command, role: Role) -> Answered:
         wall_us = time.time_ns() // 1_000
-        name = f"{command.actor}/{command.id}/first"
+        name = first_name(command)
         world: World | None = None
         try:
             refuse_late(command, record, wall_us, self._manners.auth)

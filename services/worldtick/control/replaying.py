@@ -111,21 +111,17 @@ def replay_in(
     """Replay one letter within the caller's transaction; of `Sent` the caller sends `record_in` the letter, in the
     Kafka transaction that follows. Raises Refused where it was replayed before, or cannot be.
     """
-    if (failed := _step_failed(letter, registry)) is not None:
-        return _requeue(conn, failed, again)
-    topic = _home(letter, prefix)
-    if not begin_replay(conn, letter.place, again):
-        raise Refused(_twice(conn, letter))
-    end_replay(conn, letter.place, sent=True)
-    return Sent(topic)
+    done = _begun(conn, prefix, letter, again, registry)
+    if isinstance(done, Sent):
+        end_replay(conn, letter.place, sent=True)
+    return done
 
 
 def record_in(letter: Letter, prefix: str, registry: SchemaRegistry | None = None) -> tuple[Outgoing, ...]:
     """The record that was dead, as it was, for its own topic; none of a dead step's letter."""
     if _step_failed(letter, registry) is not None:
         return ()
-    headers = [header for header in letter.dead.headers if header[0] != CUT_HEADER]
-    return (Outgoing(_home(letter, prefix).removeprefix(prefix), letter.key, letter.value, headers),)
+    return (Outgoing(_home(letter, prefix).removeprefix(prefix), letter.key, letter.value, letter.dead.headers),)
 
 
 def replay(
@@ -140,22 +136,30 @@ def replay(
 
     A replay that began and did not report is not repeated either: its record may be there.
     """
-    failed = _step_failed(letter, registry)
-    if failed is not None:
-        with transaction(pool) as conn:
-            return _requeue(conn, failed, again)
-    topic = _home(letter, prefix)
     with transaction(pool) as conn:
-        if not begin_replay(conn, letter.place, again):
-            raise Refused(_twice(conn, letter))
+        done = _begun(conn, prefix, letter, again, registry)
+    if isinstance(done, Requeued):
+        return done
     try:
-        _send(kafka, topic, letter)
+        _send(kafka, done.topic, letter)
     except Refused:
         with transaction(pool) as conn:
             end_replay(conn, letter.place, sent=False)
         raise
     with transaction(pool) as conn:
         end_replay(conn, letter.place, sent=True)
+    return done
+
+
+def _begun(
+    conn: Connection, prefix: str, letter: Letter, again: bool, registry: SchemaRegistry | None
+) -> Sent | Requeued:
+    """What a replay comes to: directives that wait again now, or a record that is noted as about to be sent."""
+    if (failed := _step_failed(letter, registry)) is not None:
+        return _requeue(conn, failed, again)
+    topic = _home(letter, prefix)
+    if not begin_replay(conn, letter.place, again):
+        raise Refused(_twice(conn, letter))
     return Sent(topic)
 
 
@@ -227,11 +231,10 @@ def _send(kafka: Mapping[str, str], topic: str, letter: Letter) -> None:
         answers.append(error)
 
     dead = letter.dead
-    headers = [header for header in dead.headers if header[0] != CUT_HEADER]
     former = _partition(producer, topic, dead.partition)  # asked of every letter: a broker that is away sends nothing
     where = {} if letter.key is not None else {"partition": former}
     try:
-        producer.produce(topic, letter.value, letter.key, headers=headers, on_delivery=delivered, **where)
+        producer.produce(topic, letter.value, letter.key, headers=list(dead.headers), on_delivery=delivered, **where)
     except (KafkaException, BufferError) as refused:
         raise Refused(f"{letter} cannot be sent to {topic}: {refused}") from refused
     deadline = time.monotonic() + SEND_S_MAX + 1

@@ -13,6 +13,7 @@ import msgspec
 from worldtick.contracts.commands import CONTROL_TOPIC
 from worldtick.contracts.errors import Unavailable
 from worldtick.contracts.sealed import decode_sealed
+from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM
 from worldtick.contracts.wire import EventWriter
 from worldtick.control.completing import complete
 from worldtick.control.desk import (
@@ -42,7 +43,7 @@ from worldtick.store.ticks import raise_published, unpublished
 
 log = logging.getLogger(__name__)
 
-TICK_TOPICS: Final = ("world.tick", "world.tick.hourly", "world.tick.daily")
+TICK_TOPICS: Final = tuple(TICK_TOPIC_OF_STREAM.values())
 RINGS_MAX: Final = 2_000  # ticks rung in one transaction; a ticker rings the rest
 JUDGE_S_MAX: Final = 20.0  # of one batch; what is left is read again
 WAIT_S_MAX: Final = 60.0  # how long a paste waits for services before it is dead
@@ -114,6 +115,7 @@ class Room:
         self._link = link
         self._desk = desk
         self._hearing = hearing
+        self._failed = False  # the last turn: what it read is read again
         self._completed_at = 0.0  # when it was last looked whether commands are completed
         self._pool = pool
         self._writer = writer
@@ -134,10 +136,7 @@ class Room:
         try:
             while not stop.is_set():
                 try:
-                    if failures:
-                        self._forget()
-                        self._link.rewind()
-                    self.turn()
+                    self.go_on()
                     self._say(None)
                     failures = 0
                 except (Fenced, Unavailable) as failed:
@@ -146,15 +145,24 @@ class Room:
                     self._say(failed)
                     log.warning("control_rewinds", extra={"error": str(failed), "again_in_s": pause_s})
                     stop.wait(pause_s)
-            self._leave(failures)
+            self.leave()
         finally:
             self._link.close()
             if self._vitals is not None:
                 self._vitals.ended("control")
 
-    def _leave(self, failures: int) -> None:
+    def go_on(self) -> None:
+        """One turn; after one that failed, from the committed offsets on. Raises Fenced, DatabaseAway, DatabaseBusy."""
+        if self._failed:
+            self._forget()
+            self._link.rewind()
+        self._failed = True
+        self.turn()
+        self._failed = False
+
+    def leave(self) -> None:
         """Commit what is owed, so that the next one does not read it again."""
-        if failures:
+        if self._failed:
             return
         try:
             self._publish([])

@@ -39,5 +39,5 @@ def run_control(
     """
     link = Link(kafka, rules.prefix, (*TICK_TOPICS, CONTROL_TOPIC), session_timeout_ms)
     reach = Reach(writer, rules.prefix, registry, partial(fetch_letter, kafka, rules.prefix))
-    hearing = Hearing(pool, catalogue, manners or Manners(prefix=rules.prefix), reach)
+    hearing = Hearing(pool, catalogue, manners or Manners(), reach)
     Room(link, Desk(pool, catalogue, rules, registry), pool, writer, vitals, hearing).run_until(stop)

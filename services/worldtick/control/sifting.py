@@ -1,7 +1,6 @@
 """Sifting: of many records at once, those whose fate no world has a say in, audited and answered in one transaction.
 Lives here: the dead, the unproved, the repeated, the late, those who may not. Not here: one record, deeds (hearing)."""
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +13,15 @@ from worldtick.control.admitting import (
     Auth,
     Unproved,
     columns,
-    meaning,
+    first_name,
+    heard_nothing,
+    heard_of,
     name_of,
     refusal,
     refuse_late,
     role_of,
     stored,
+    taken,
     too_many,
 )
 from worldtick.control.commands import CommandKind, Role, kind_named, refuse_unallowed
@@ -77,13 +79,10 @@ class Sieve:
         try:
             command = read_command(record.value)
         except Unreadable as dead:
-            heard = Heard(None, None, None, None, hashlib.sha256(record.value or b"").digest())
-            self._rows.append(Judged(place, heard, False, "dead", dead.reason, str(dead)[:1_000], None))
+            self._rows.append(Judged(place, heard_nothing(record), False, "dead", dead.reason, str(dead)[:1_000], None))
             self._verdicts[place] = Dead(dead.reason, str(dead))
             return None
-        return _Read(
-            record, place, command, Heard(command.actor, command.id, command.name, command.world, meaning(command))
-        )
+        return _Read(record, place, command, heard_of(command))
 
     def _proved(self, each: _Read, keys: Mapping[str, KeyRow]) -> Role | None:
         """What its sender may do; of what is not proved, or beyond its sender's rate, none."""
@@ -130,8 +129,7 @@ class Sieve:
     def _repeat(self, each: _Read, first: Answer) -> None:
         command = each.command
         if first.sha256 != each.heard.sha256:
-            said = f"id {command.id!r} of {command.actor} was given to another command; take a new one"
-            self._refuse(each, "id_taken", said, decisive=False)
+            self._refuse(each, "id_taken", taken(command), decisive=False)
             return
         before = stored(first)
         self._rows.append(
@@ -142,7 +140,7 @@ class Sieve:
 
     def _refuse(self, each: _Read, code: str, sentence: str, *, decisive: bool) -> None:
         command = each.command
-        name = f"{command.actor}/{command.id}/first" if decisive else name_of(each.place)
+        name = first_name(command) if decisive else name_of(each.place)
         reply: Reply = refusal(self.writer, command, name, code, sentence)
         row = Judged(each.place, each.heard, decisive, "refused", code, sentence[:1_000], columns(reply))
         self._rows.append(row)

@@ -106,8 +106,15 @@ def _edge(plan: Any, node: Any, lane: Any, word: Any, scratch: Any) -> int:
 
 @compiled
 def _open(plan: Any, edge: Any, truth: Any) -> bool:
-    for c in range(plan.edge_clause[edge], plan.edge_clause[edge + 1]):
-        if (truth & plan.edge_must[c]) == plan.edge_must[c] and (truth & plan.edge_never[c]) == np.uint64(0):
+    first, after = plan.edge_clause[edge], plan.edge_clause[edge + 1]
+    return holds(truth, plan.edge_must, plan.edge_never, first, after)
+
+
+@compiled
+def holds(truth: Any, must: Any, never: Any, first: Any, after: Any) -> bool:
+    """Whether one of a condition's clauses, from `first` to before `after`, holds for these atoms."""
+    for c in range(first, after):  # noqa: SIM110 - machine code knows no generators
+        if (truth & must[c]) == must[c] and (truth & never[c]) == np.uint64(0):
             return True
     return False
 

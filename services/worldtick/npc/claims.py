@@ -8,12 +8,12 @@ import numpy as np
 
 from worldtick.chance.compiled import compiled
 from worldtick.npc import brought
+from worldtick.npc.acting import holds
 from worldtick.npc.kernel import LANES, LEVELS, Hand, Scratch, truths
 from worldtick.npc.people import People
 from worldtick.npc.plan import Plan
 
 NONE = np.uint8(255)  # no rule holds
-ZERO = np.uint64(0)
 
 
 def ruled(plan: Plan, people: People, hand: Hand, scratch: Scratch) -> People:
@@ -55,8 +55,7 @@ def _first_held(
 @compiled
 def _ruling(rules: Any, group: Any, truth: Any) -> Any:
     for rule in range(rules.tier.shape[0]):
-        if rules.group[rule, group]:
-            for c in range(rules.clause_start[rule], rules.clause_start[rule + 1]):
-                if (truth & rules.must[c]) == rules.must[c] and (truth & rules.never[c]) == ZERO:
-                    return rules.tier[rule]
+        first, after = rules.clause_start[rule], rules.clause_start[rule + 1]
+        if rules.group[rule, group] and holds(truth, rules.must, rules.never, first, after):
+            return rules.tier[rule]
     return NONE

@@ -11,11 +11,11 @@ from worldtick.contracts.errors import Unreadable
 from worldtick.contracts.registry import as_event
 from worldtick.contracts.rings import Unsealed, decode_ring
 from worldtick.contracts.schema_registry import SchemaRegistry
-from worldtick.contracts.topics import SIMULATION_EVENT, WORLD_TICK, WORLD_TICK_DAILY, WORLD_TICK_HOURLY
+from worldtick.contracts.topics import SIMULATION_EVENT, TICK_TOPIC_OF_STREAM, WORLD_TICK
 from worldtick.runtime.metrics import BYTES, OTHER, event_label
 
 CONTROL_REPLY: Final = "world.control.reply"
-TICK_TOPICS: Final = (WORLD_TICK, WORLD_TICK_HOURLY, WORLD_TICK_DAILY)
+TICK_TOPICS: Final = tuple(TICK_TOPIC_OF_STREAM.values())
 TIERS: Final = ("detailed", "active", "ambient", "dormant", "asleep")  # of inhabitants; labels are bounded
 INHABITANTS: Final = "inhabitants"  # stands for a market where series of worlds are bounded
 TOPICS: Final = (*TICK_TOPICS, SIMULATION_EVENT, CONTROL_REPLY)

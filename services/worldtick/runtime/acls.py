@@ -22,6 +22,7 @@ from confluent_kafka.admin import (
 
 from worldtick.contracts.acls import CLUSTER, Acl, Resource
 from worldtick.contracts.errors import Refused, Unavailable
+from worldtick.runtime.topics import each_answer
 
 TIMEOUT_S: Final = 30.0
 _POLL_S: Final = 0.05
@@ -204,13 +205,8 @@ def is_guarded(admin: AdminClient, topics: Sequence[str], timeout_s: float = TIM
 
 def _each(asked: Mapping[Any, Future[Any]], what: str, timeout_s: float) -> dict[Any, Any]:
     """All answers. Raises Refused with what to do, Unavailable."""
-    answers: dict[Any, Any] = {}
-    for which, future in asked.items():
-        try:
-            answers[which] = future.result(timeout=timeout_s + 5.0)
-        except KafkaException as failed:
-            error = failed.args[0]
-            if error.retriable() or error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
-                raise Unavailable(f"Kafka did not answer about ACLs: {error.str()}") from failed
-            raise Refused(f"Kafka would not {what} ACLs: {_REMEDIES.get(error.code(), error.str())}") from failed
-    return answers
+
+    def refusal(_which: Any, error: KafkaError) -> str:
+        return f"Kafka would not {what} ACLs: {_REMEDIES.get(error.code(), error.str())}"
+
+    return each_answer(asked, timeout_s, about="ACLs", refusal=refusal)

@@ -2,7 +2,7 @@
 Lives here: the comparison and the admin calls. Not here: the declaration (contracts/topics)."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -142,7 +142,7 @@ def apply(
     _create(admin, [change.spec for change in changes if change.kind == "create"], timeout_s)
     if rising:
         wanted = [NewPartitions(change.topic, change.spec.partitions) for change in rising]
-        _each(admin.create_partitions(wanted, request_timeout=timeout_s), timeout_s)
+        each_answer(admin.create_partitions(wanted, request_timeout=timeout_s), timeout_s)
     _correct(admin, [change for change in changes if change.kind == "config"], timeout_s)
     if any(change.kind != "notice" for change in changes):
         _await(admin, specs, timeout_s)
@@ -154,7 +154,7 @@ def _create(admin: AdminClient, specs: Sequence[TopicSpec], timeout_s: float) ->
         return
     wanted = [NewTopic(spec.name, spec.partitions, spec.replication_factor, config=spec.configs()) for spec in specs]
     asked = admin.create_topics(wanted, operation_timeout=timeout_s, request_timeout=timeout_s)
-    _each(asked, timeout_s, but=KafkaError.TOPIC_ALREADY_EXISTS)  # another apply was faster, with the same file
+    each_answer(asked, timeout_s, but=KafkaError.TOPIC_ALREADY_EXISTS)  # another apply was faster, with the same file
 
 
 def _correct(admin: AdminClient, drifted: Sequence[Change], timeout_s: float) -> None:
@@ -167,7 +167,7 @@ def _correct(admin: AdminClient, drifted: Sequence[Change], timeout_s: float) ->
             ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
             for topic, entries in by_topic.items()
         ]
-        _each(admin.incremental_alter_configs(resources, request_timeout=timeout_s), timeout_s)
+        each_answer(admin.incremental_alter_configs(resources, request_timeout=timeout_s), timeout_s)
 
 
 def _await(admin: AdminClient, specs: Sequence[TopicSpec], timeout_s: float) -> None:
@@ -214,11 +214,28 @@ def _configs(admin: AdminClient, names: Sequence[str], timeout_s: float) -> dict
     asked = admin.describe_configs(
         [ConfigResource(ResourceType.TOPIC, name) for name in names], request_timeout=timeout_s
     )
-    return {resource.name: answer for resource, answer in _each(asked, timeout_s).items()}
+    return {resource.name: answer for resource, answer in each_answer(asked, timeout_s).items()}
 
 
-def _each(asked: Mapping[Any, Future[Any]], timeout_s: float, but: int | None = None) -> dict[Any, Any]:
-    """All answers. Raises Refused for what the cluster would not do, save for the error code `but`."""
+def _name(what: Any) -> Any:
+    return getattr(what, "name", what)
+
+
+def _refusal(what: Any, error: KafkaError) -> str:
+    return f"Kafka refuses what was asked of {_name(what)}: {error.str()}"
+
+
+def each_answer(
+    asked: Mapping[Any, Future[Any]],
+    timeout_s: float,
+    but: int | None = None,
+    about: str | None = None,
+    refusal: Callable[[Any, KafkaError], str] = _refusal,
+) -> dict[Any, Any]:
+    """All answers. Raises Refused for what the cluster would not do, save for the error code `but`, and Unavailable.
+
+    about: what it is that was asked for, if it is no topic by its name.
+    """
     answers: dict[Any, Any] = {}
     for what, future in asked.items():
         try:
@@ -227,8 +244,7 @@ def _each(asked: Mapping[Any, Future[Any]], timeout_s: float, but: int | None = 
             error = failed.args[0]
             if error.code() == but:
                 continue
-            name = getattr(what, "name", what)
             if error.retriable() or error.code() in (KafkaError._TIMED_OUT, KafkaError._TRANSPORT):
-                raise Unavailable(f"Kafka did not answer about {name}: {error.str()}") from failed
-            raise Refused(f"Kafka refuses what was asked of {name}: {error.str()}") from failed
+                raise Unavailable(f"Kafka did not answer about {about or _name(what)}: {error.str()}") from failed
+            raise Refused(refusal(what, error)) from failed
     return answers

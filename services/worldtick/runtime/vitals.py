@@ -72,6 +72,12 @@ class Vitals:
         with self._lock:
             self._beats[name] = _Beat(time.monotonic(), stale_after_s)
 
+    def silent_s(self, name: str) -> float:
+        """Since a loop last came round; 0 for one that is not known."""
+        with self._lock:
+            beat = self._beats.get(name)
+        return 0.0 if beat is None else time.monotonic() - beat.last
+
     def ended(self, name: str) -> None:
         """A loop came to its end by itself: its silence means nothing."""
         with self._lock:

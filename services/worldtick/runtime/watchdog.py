@@ -40,13 +40,13 @@ class Watchdog:
         stepping: Stepping,
         timeout_s: float,
         callers: Sequence[Calling] = (),
-        turned_at: Callable[[], float] = time.monotonic,
+        silent_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._stepping = stepping
         self._callers = callers
         self._timeout_s = timeout_s
-        self._turned_at = turned_at  # when the loop came round last, monotonic
-        self._told_of = 0.0
+        self._silent_s = silent_s  # since the loop came round
+        self._told = False
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
@@ -68,9 +68,9 @@ class Watchdog:
             self._tell_if_stuck()
 
     def _tell_if_stuck(self) -> None:
-        turned_at = self._turned_at()
-        if time.monotonic() - turned_at > STUCK_S and self._told_of != turned_at:
-            self._told_of = turned_at
+        stuck, told = self._silent_s() > STUCK_S, self._told
+        self._told = stuck
+        if stuck and not told:
             log.error("loop_stuck", extra={"silent_s": STUCK_S, "stacks": stacks()})
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from confluent_kafka import KafkaException
@@ -86,7 +87,7 @@ class Worker:
         self._settled = False  # whether positions are those of the committed offsets
         self._releases: set[int] = set()  # revoked and not yet let go
         self._published: dict[int, int] = {}
-        self._published_at = self._seen_at = self._probed_at = self._settled_at = self._turned_at = time.monotonic()
+        self._published_at = self._seen_at = self._probed_at = self._settled_at = time.monotonic()
         self._slot: int | None = None
         self._slot_taken_over = 0  # which connection of the keeper's holds it
 
@@ -159,7 +160,8 @@ class Worker:
         self._pipeline = Pipeline(self._commit, self._publish, self._protocol.fail)
         self._feed = Feed(place.kafka, self._group, self._topic, place.session_timeout_ms)
         callers = (self._keeper, self._sql, self._commit_sql, self._output_sql)
-        self._watchdog = Watchdog(self._protocol, place.step_timeout_s, callers, lambda: self._turned_at)
+        silent_s = partial(self._vitals.silent_s, service.name)
+        self._watchdog = Watchdog(self._protocol, place.step_timeout_s, callers, silent_s)
         log.info("worker_started", extra={"service": service.name, "worker": self._worker_key, "group": self._group})
 
     def _hold_slot(self) -> None:
@@ -198,7 +200,7 @@ class Worker:
 
     def _turn(self) -> bool:
         """One time round; whether something was done well."""
-        now = self._turned_at = time.monotonic()
+        now = time.monotonic()
         self._keep(now)
         if self._settled and self._pipeline.failed:
             raise self._pipeline_failure()

@@ -6,12 +6,10 @@ from typing import Final, NamedTuple
 from worldtick.contracts.headers import Headers, cloudevent_headers, derived_traceparent
 from worldtick.contracts.ids import ring_id
 from worldtick.contracts.sealed import SealedTick
-from worldtick.contracts.topics import SIMULATION_EVENT
+from worldtick.contracts.topics import SIMULATION_EVENT, TICK_TOPIC_OF_STREAM, WORLD_TICK
 from worldtick.contracts.wire import TICKER, EventWriter
 
-TOPIC_ALL: Final = "world.tick"
 HOURS_SKIPPED: Final = "simulation.event.hours_skipped"
-TOPIC_OF_STREAM: Final = {"all": TOPIC_ALL, "hourly": "world.tick.hourly", "daily": "world.tick.daily"}
 
 
 class RingRecord(NamedTuple):
@@ -25,7 +23,7 @@ class RingRecord(NamedTuple):
 
 def topics_of(kind: str) -> tuple[str, ...]:
     """The topics that a tick of this kind rings on: that of all, then its own."""
-    return (TOPIC_ALL, TOPIC_OF_STREAM[kind]) if kind in TOPIC_OF_STREAM else (TOPIC_ALL,)
+    return (WORLD_TICK, TICK_TOPIC_OF_STREAM[kind]) if kind in TICK_TOPIC_OF_STREAM else (WORLD_TICK,)
 
 
 def ring_on(topic: str, tick: SealedTick, writer: EventWriter, snapshot: bool = False) -> RingRecord:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from worldtick.contracts.sealed import decode_sealed
+from worldtick.contracts.topics import TICK_TOPIC_OF_STREAM
 from worldtick.contracts.wire import EventWriter
 from worldtick.runtime.clients import new_producer
-from worldtick.sealing.rings import TOPIC_OF_STREAM, RingRecord, announced, ring_on
+from worldtick.sealing.rings import RingRecord, announced, ring_on
 from worldtick.store.db import Connection, Pool, transaction
 from worldtick.store.ticks import overdue_rings, raise_published, try_publishing_lock, unpublished
 from worldtick.ticker.errors import KafkaAway
@@ -79,7 +80,7 @@ class Publisher:
         with self._alone(pool) as conn:
             rows = overdue_rings(conn, older_s, OVERDUE_WORLDS_MAX)
             for _, stream, _, body in rows:
-                self._produce([ring_on(TOPIC_OF_STREAM[stream], decode_sealed(body), self._writer)])
+                self._produce([ring_on(TICK_TOPIC_OF_STREAM[stream], decode_sealed(body), self._writer)])
             self._flush()
             raise_published(conn, sorted({world_key: 0 for world_key, _, _, _ in rows}.items()))
         return len(rows)

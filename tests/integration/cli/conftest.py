@@ -93,7 +93,7 @@ def control_at_work(kafka: str, prefix: str, pool: Pool, auth: Auth = "none") ->
     """Control, on all its topics, while a block runs."""
 
     def work(stop: threading.Event) -> None:
-        rules, manners = Rules(prefix=prefix), Manners(auth, prefix=prefix)
+        rules, manners = Rules(prefix=prefix), Manners(auth)
         run_control({"bootstrap.servers": kafka}, pool, CATALOGUE, EventWriter(), rules, stop, manners=manners)
 
     with running(work):

@@ -54,20 +54,14 @@ class Member:
         hearing = Hearing(pool, ALL, Manners(per_minute=house.plan.per_minute), Reach(house.writer))
         desk = Desk(pool, ALL, Rules(default_world="w0"))
         self.room = self._make(self.link, desk, pool, house.writer, hearing=hearing)
-        self._failed = False
 
     def act(self) -> None:
-        """One turn, as Room.run_until makes them."""
+        """One turn."""
         self.link.alone.clear()
         try:
-            if self._failed:
-                self.room._forget()
-                self.link.rewind()
-            self.room.turn()
-            self._failed = False
+            self.room.go_on()
         except (Fenced, Unavailable) as failed:
             self._house.tell(f"{self.link.name} fails: {failed}")
-            self._failed = True
             self._house.excused.update(self.link.alone)
         except Killed:
             self._house.excused.update(self.link.alone)
@@ -77,7 +71,7 @@ class Member:
     def stop(self) -> None:
         """A clean end, and the next one's begin."""
         try:
-            self.room._leave(int(self._failed))
+            self.room.leave()
             self.link.close()
         except Killed:
             self._house.bury(self.link)

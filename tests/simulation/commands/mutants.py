@@ -13,7 +13,7 @@ from tests.simulation.commands.run import Mutant
 from tests.simulation.commands.seams import Seams
 from tests.simulation.kafka import Group, Transaction
 from worldtick.contracts.wire import EventWriter
-from worldtick.control import completing, hearing, room, sifting
+from worldtick.control import admitting, completing, hearing, room
 from worldtick.control.desk import Answered, Incoming, Outgoing, Verdict, worlds_to_ring
 from worldtick.control.hearing import Hearing
 from worldtick.control.link import Place as LogPlace
@@ -65,12 +65,8 @@ def _undecisive(conn: Connection, place: Place, heard: Heard, decisive: bool) ->
     return insert_heard(conn, place, heard, False)
 
 
-@contextmanager
-def _meaning_ignored() -> Iterator[None]:
-    """An id stands for whatever is asked under it."""
-    same = lambda command: b"the same whatever it asks"  # noqa: E731
-    with patch.object(hearing, "meaning", same), patch.object(sifting, "meaning", same):
-        yield
+def _own_id_only(command: Any) -> bytes:
+    return b"the same whatever it asks"
 
 
 def _effect_apart() -> AbstractContextManager[Any]:
@@ -257,7 +253,7 @@ def _never_owed() -> AbstractContextManager[Any]:
 MUTANTS = (
     Mutant("records_not_keyed", "a command's row is keyed by its record", _records_not_keyed),
     Mutant("id_not_decisive", "one id of an actor is done once", replaced(hearing, "insert_heard", _undecisive)),
-    Mutant("meaning_ignored", "an id is refused to another command", _meaning_ignored),
+    Mutant("meaning_ignored", "an id is refused to another command", replaced(admitting, "meaning", _own_id_only)),
     Mutant("effect_apart", "effect, row and reply are one SQL transaction", _effect_apart),
     Mutant("sql_last", "that transaction commits before the reply goes out", room=SqlLast),
     Mutant("offsets_first", "replies and offsets are one Kafka transaction", room=OffsetsFirst),
